@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// A keep-alive HTTP/1.1 client connection over TCP or a unix socket. One request at a time per connection; the owner
+// pools connections if it wants several. All members run on the io_context's thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/deadline.hpp"
+#include "base/http/message.hpp"
+#include "berth/error.hpp"
+
+namespace berth::http {
+
+namespace asio = boost::asio;
+
+// Where a server listens: "unix:/path/sock" or "http://host:port" (host: name or literal address).
+struct Address {
+  std::string unix_path;  // set for unix sockets
+  std::string host;
+  std::uint16_t port = 0;
+};
+[[nodiscard]] Expected<Address> parse_address(std::string_view text);
+
+struct ClientRequest {
+  std::string method = "GET";
+  std::string target = "/";  // path and query, already encoded
+  std::string body;
+  std::string content_type{kJsonType};
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
+struct ResponseHead {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> fields;  // names lower-cased
+  [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const;
+};
+
+// Errors of every call: "connect" (nothing was sent), "transport" (cut after sending began), "timeout" (the deadline),
+// "protocol" (the answer is not HTTP, or over a bound). After any error the connection is closed.
+class ClientConnection {
+ public:
+  ClientConnection(asio::io_context& context, Address address);
+  ~ClientConnection();
+  ClientConnection(const ClientConnection&) = delete;
+  ClientConnection& operator=(const ClientConnection&) = delete;
+
+  // Connects if needed, sends, reads the head. A kept-alive connection that the server closed while it was idle is
+  // replaced once, silently, when no byte of the answer had come and the request's method is GET or HEAD.
+  [[nodiscard]] asio::awaitable<Expected<ResponseHead>> send(const ClientRequest& request, Deadline deadline);
+  // Next part of the answer's body; empty at its end. `max_bytes` bounds one part.
+  [[nodiscard]] asio::awaitable<Expected<std::string>> read_some(std::size_t max_bytes, Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<std::string>> read_body(std::size_t max_bytes, Deadline deadline);
+  // One line of the body without its newline; nothing at the end of the body. A line over max_bytes is a protocol error.
+  [[nodiscard]] asio::awaitable<Expected<std::optional<std::string>>> read_line(std::size_t max_bytes, Deadline deadline);
+
+  // Ends any pending operation with "transport". Safe to call at any time.
+  void close();
+  [[nodiscard]] bool is_open() const;
+
+  class Impl;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+// send + read_body on a fresh connection.
+struct WholeResponse {
+  ResponseHead head;
+  std::string body;
+};
+[[nodiscard]] asio::awaitable<Expected<WholeResponse>> fetch(asio::io_context& context, Address address, ClientRequest request,
+                                                             std::size_t max_bytes, Deadline deadline);
+
+}  // namespace berth::http

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every library is a Debian 12 package; nothing is fetched.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
+
+# Asio and Beast: header only; the flags keep every target in step (a mismatch would break the one-definition rule).
+add_library(berth_asio INTERFACE)
+target_link_libraries(berth_asio INTERFACE Boost::headers Threads::Threads)
+target_compile_definitions(berth_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_VISIBILITY
+  BOOST_BEAST_USE_STD_STRING_VIEW)
+
+# Names of the archives that a static berth-slotd links (a dynamic build lets the loader find the same libraries).
+find_library(BERTH_NETTLE_A libnettle.a REQUIRED)
+find_library(BERTH_SECCOMP_A libseccomp.a REQUIRED)
+find_library(BERTH_ARCHIVE_A libarchive.a REQUIRED)
+find_library(BERTH_ACL_A libacl.a REQUIRED)
+find_library(BERTH_RE2 re2 REQUIRED)
+find_library(BERTH_ARCHIVE_SO libarchive.so REQUIRED)
