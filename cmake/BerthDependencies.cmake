@@ -15,10 +15,13 @@ target_link_libraries(berth_asio INTERFACE Boost::headers Threads::Threads)
 target_compile_definitions(berth_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_VISIBILITY
   BOOST_BEAST_USE_STD_STRING_VIEW)
 
-# Names of the archives that a static berth-slotd links (a dynamic build lets the loader find the same libraries).
-find_library(BERTH_NETTLE_A libnettle.a REQUIRED)
-find_library(BERTH_SECCOMP_A libseccomp.a REQUIRED)
-find_library(BERTH_ARCHIVE_A libarchive.a REQUIRED)
-find_library(BERTH_ACL_A libacl.a REQUIRED)
+# A static berth-slotd links archives; sanitizer builds are dynamic and take the shared libraries.
+if(BERTH_STATIC_SLOTD)
+  find_library(BERTH_NETTLE libnettle.a REQUIRED)
+  find_library(BERTH_SECCOMP libseccomp.a REQUIRED)
+else()
+  find_library(BERTH_NETTLE nettle REQUIRED)
+  find_library(BERTH_SECCOMP seccomp REQUIRED)
+endif()
 find_library(BERTH_RE2 re2 REQUIRED)
-find_library(BERTH_ARCHIVE_SO libarchive.so REQUIRED)
+find_library(BERTH_ARCHIVE libarchive.so REQUIRED)
