@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every library is a Debian 12 package; nothing is fetched.
 find_package(Threads REQUIRED)
-find_package(PkgConfig REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(tl-expected REQUIRED)
