@@ -24,12 +24,12 @@ enum class Measure : std::uint8_t {
   ipc_namespace,
   uts_namespace,
   network_namespace,
-  private_root,        // own copy-on-write root instead of the host's tree
-  fresh_proc,          // own procfs
-  masked_proc,         // dangerous parts of it read-only or covered
-  minimal_dev,         // the fixed device list
+  private_root,  // own copy-on-write root instead of the host's tree
+  fresh_proc,    // own procfs
+  masked_proc,   // dangerous parts of it read-only or covered
+  minimal_dev,   // the fixed device list
   private_tmp,
-  capabilities,        // bounding set reduced to the committed list
+  capabilities,  // bounding set reduced to the committed list
   no_new_privs,
   seccomp,
   hidden_keeper,       // keeper non-dumpable, its program file sealed
@@ -40,8 +40,8 @@ enum class Measure : std::uint8_t {
   pids_limit,
   cpu_limit,
   disk_limit,
-  oom_score,           // commands at 500, so that the keeper is never the victim
-  shifted_ids,         // slot ids are host ids of their own (root of the machine), not the container's
+  oom_score,    // commands at 500, so that the keeper is never the victim
+  shifted_ids,  // slot ids are host ids of their own (root of the machine), not the container's
 };
 inline constexpr std::size_t kMeasureCount = 24;
 
@@ -49,34 +49,41 @@ using MeasureSet = std::bitset<kMeasureCount>;
 
 [[nodiscard]] std::string_view to_string(Measure measure);
 [[nodiscard]] std::optional<Measure> measure_from_string(std::string_view name);
-[[nodiscard]] inline bool has(const MeasureSet& set, Measure measure) { return set.test(static_cast<std::size_t>(measure)); }
+[[nodiscard]] inline bool has(const MeasureSet& set, Measure measure) {
+  return set.test(static_cast<std::size_t>(measure));
+}
 
 // What this machine and process can enforce, found out by trying (probe.cpp), never by version numbers.
 struct Abilities {
-  bool user_namespaces = false;
-  bool fresh_proc = false;
-  bool overlay_in_user_namespace = false;
-  bool idmapped_mounts = false;   // root of the machine: shifted ids with a writable system
-  bool is_root = false;           // effective uid 0 with CAP_SYS_ADMIN in the first namespace seen
+  bool user_namespaces = false;            // with mount, pid, ipc, uts and network namespaces in it
+  bool many_ids = false;                   // a map of 65,536 ids can be written; else one id
+  bool fresh_proc = false;                 // a new procfs in it (the container's system paths are not masked)
+  bool overlay_in_user_namespace = false;  // copy on write over system directories
+  bool removable_lower_dirs = false;       // a directory of the image can be removed over a tmpfs upper (not on 6.1)
+  bool idmapped_mounts = false;            // root of the machine: shifted ids with a writable system
+  bool root_user = false;                  // effective uid 0, whatever its capabilities
+  bool is_root = false;                    // and CAP_SYS_ADMIN: namespaces and mounts work without a user namespace
   bool seccomp = false;
   bool cgroup_memory = false;
   bool cgroup_pids = false;
   bool cgroup_cpu = false;
-  int cgroup_version = 0;         // 0: none usable, 1, 2
+  int cgroup_version = 0;              // 0: none usable, 1, 2
   std::string why_no_user_namespaces;  // one sentence with the way out; empty when they work
-  std::string why_no_cgroup;
+  std::string why_no_fresh_proc;       // likewise
+  std::string why_no_cgroup;           // likewise
 };
 
 struct IsolationPlan {
   MeasureSet wanted;
-  MeasureSet in_force;                  // wanted and available
-  int rung = 0;                         // 1 user namespaces, 2 CAP_SYS_ADMIN, 3 none
-  bool writable_root = false;           // system files can be changed (copy on write)
-  std::vector<std::string> notes;       // what is missing though wanted, in sentences for people
+  MeasureSet in_force;             // wanted and available
+  int rung = 0;                    // 1 user namespaces, 2 CAP_SYS_ADMIN, 3 none
+  bool writable_root = false;      // system files can be changed (copy on write)
+  std::vector<std::string> notes;  // what is missing though wanted, in sentences for people
 };
 
-// Decides what will be in force. Under strict: error code "isolation" whose message says what is missing and whose hint
-// says which command or setting allows it. `spec.measures_off` is refused under strict. Pure function.
+// Decides what will be in force. A measure that rests on one that is off (private_root on mount_namespace) goes with
+// it. Under strict: error code "isolation" whose message says what is missing and whose hint says which command or
+// setting allows it. `spec.measures_off` is refused under strict. Pure function.
 [[nodiscard]] Expected<IsolationPlan> make_plan(const ContainerSpec& spec, const Abilities& abilities);
 
 }  // namespace berth::isolation
