@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Compiler settings shared by every target, and the three functions that declare targets.
+# Compiler settings shared by every target, and the functions that declare targets and tests.
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
@@ -82,4 +82,23 @@ function(berth_gtest name)
     list(APPEND properties RUN_SERIAL TRUE)
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX "${name}." PROPERTIES ${properties})
+endfunction()
+
+# berth_pytest(NAME LABEL label FILES file... [TIMEOUT s] [SERIAL] [ENV K=V...]): one pytest run.
+# It leaves junit/NAME.xml in the build folder, from which ./test counts its tests (and skips) one by one. The tests find
+# the programs in $BERTH_BIN_DIR and the checkout in $BERTH_SOURCE_DIR.
+function(berth_pytest name)
+  cmake_parse_arguments(arg "SERIAL" "LABEL;TIMEOUT" "FILES;ENV" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  list(TRANSFORM arg_FILES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  add_test(NAME ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+    COMMAND ${BERTH_PYTHON} -B -m pytest -q -ra -p no:cacheprovider --rootdir ${CMAKE_SOURCE_DIR}
+      --junitxml=${CMAKE_BINARY_DIR}/junit/${name}.xml ${arg_FILES})
+  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "BERTH_SOURCE_DIR=${CMAKE_SOURCE_DIR};BERTH_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};${arg_ENV}")
+  if(arg_SERIAL)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
 endfunction()

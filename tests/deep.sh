@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# What ./test --deep adds. Sourced by ./test; each part that cannot run says why in $out/skipped and is counted there.
+
+deep_skip() { say "skipped $1: $2"; printf '%s: %s\n' "$1" "$2" >>"$out/skipped"; }
+
+# One part gets what it asks for only while the budget has it.
+deep_has_time() {
+  if [ "$(left)" -ge "$2" ]; then return 0; fi
+  deep_skip "$1" "only $(left) s of the time budget were left, it wants $2"
+  return 1
+}
+
+# sanitized PRESET: the same tests, built with a sanitizer (berth-slotd is dynamic there).
+sanitized() {
+  local preset=$1 dir=$berth_root/build/$1
+  deep_has_time "$preset" 300 || return 0
+  if ! build "$preset" "$dir"; then
+    deep_failed "$preset" "build"
+    return 0
+  fi
+  ctest_run "$preset" "$dir" -LE '^(mutation|structure)$'
+}
+
+# A part that is no ctest reports in the same form: deep_result PART NAME passed|failed [TEXT]
+deep_result() {
+  mkdir -p "$out/$1"
+  printf '%s\t%s\t%s\n' "$2" "$3" "${4-}" >>"$out/$1/results.tsv"
+  case " ${parts[*]} " in *" $1=$out/$1 "*) ;; *) parts+=("$1=$out/$1") ;; esac
+}
+deep_failed() { deep_result "$1" "$2" failed "${3-}"; }
+
+mutation() {
+  deep_has_time mutation 300 || return 0
+  if ! grep -q '"mutation"' <(ctest --test-dir "$berth_root/build/dev" -L '^mutation$' --show-only=json-v1); then
+    deep_skip mutation "the tree has no test with this label"
+    return 0
+  fi
+  ctest_run mutation "$berth_root/build/dev" -L '^mutation$'
+}
+
+# Each target runs for a minute from its corpus (tests/fuzz/corpus/NAME); a crash leaves its input in $out/fuzz.
+fuzz() {
+  local dir=$berth_root/build/fuzz target name
+  if ! compgen -G "$berth_root/tests/fuzz/*.cpp" >/dev/null; then
+    deep_skip fuzz "the tree has no fuzz target"
+    return 0
+  fi
+  deep_has_time fuzz 600 || return 0
+  if ! build fuzz "$dir"; then
+    deep_failed fuzz build
+    return 0
+  fi
+  for target in "$dir"/bin/fuzz_*; do
+    name=$(basename "$target")
+    deep_has_time "$name" 90 || continue
+    mkdir -p "$out/fuzz/corpus/$name"
+    local seeds=$berth_root/tests/fuzz/corpus/${name#fuzz_}
+    if "$target" -max_total_time=60 -rss_limit_mb=2048 -timeout=10 -artifact_prefix="$out/fuzz/$name-" \
+      "$out/fuzz/corpus/$name" $([ -d "$seeds" ] && echo "$seeds") >"$out/fuzz/$name.log" 2>&1; then
+      deep_result fuzz "$name" passed
+    else
+      tail -n 40 "$out/fuzz/$name.log" >&2
+      deep_failed fuzz "$name" "$out/fuzz/$name.log"
+    fi
+  done
+}
+
+# The linter reads one file after the other, two at a time, until its share of the time is gone.
+tidy() {
+  local dir=$berth_root/build/dev file files=()
+  mapfile -t files < <(git ls-files 'base/*.cpp' 'isolation/*.cpp' 'slotd/*.cpp' 'jobs/*.cpp' 'drivers/*.cpp' \
+    'agent/*.cpp' 'client/*.cpp' 'cli/*.cpp' 2>/dev/null || true)
+  mkdir -p "$out/tidy"
+  export out dir
+  printf '%s\0' "${files[@]}" | timeout "$(left)" xargs -0 -P 2 -I{} bash -c '
+    log=$out/tidy/$(tr / _ <<<"{}").log
+    if clang-tidy-16 -p "$dir" --quiet "{}" >"$log" 2>/dev/null; then echo passed; else echo failed; fi >"$log.state"' || true
+  for file in "${files[@]}"; do
+    local log=$out/tidy/${file//\//_}.log
+    case $(cat "$log.state" 2>/dev/null) in
+      passed) deep_result tidy "$file" passed ;;
+      failed) cat "$log" >&2; deep_failed tidy "$file" "$log" ;;
+      *) deep_skip "tidy $file" "the time budget was over" ;;
+    esac
+  done
+}
+
+run_deep() {
+  install_packages "${berth_deep_packages[@]}"
+  sanitized asan
+  sanitized tsan
+  mutation
+  fuzz
+  tidy
+}
