@@ -36,9 +36,9 @@ def ctest_case(case, label):
     message = skipped.get("message", "") if skipped is not None else ""
     if skipped is not None and SKIPPED_BY_ITSELF.search(message):
         return Test(label, name, "skipped", gtest_reason(output))
-    failure = case.find("failure")
-    why = failure.get("message", "") if failure is not None else message
-    return Test(label, name, "failed", why or status or "no status")
+    failure = re.search(r": Failure\n(.*(?:\n.+){0,2})", output)
+    why = failure.group(1) if failure else message or "crashed, timed out or failed without a word; see above"
+    return Test(label, name, "failed", why)
 
 
 def pytest_cases(path, label, outer):
