@@ -123,13 +123,13 @@ Expected<void> add_rule(void* context, const FilterRule& rule) {
 }
 
 Expected<std::vector<sock_filter>> export_program(void* context) {
-  auto pipe_or_file = make_pipe();  // a filter is far smaller than a pipe
-  if (!pipe_or_file) return tl::unexpected(pipe_or_file.error());
-  if (auto done = check(seccomp_export_bpf(context, pipe_or_file->write.get()), "export"); !done) {
+  auto pipe = make_pipe();  // the program is far smaller than what a pipe holds
+  if (!pipe) return tl::unexpected(pipe.error());
+  if (auto done = check(seccomp_export_bpf(context, pipe->write.get()), "export"); !done) {
     return tl::unexpected(done.error());
   }
-  pipe_or_file->write.reset();
-  auto bytes = read_all(pipe_or_file->read.get(), sizeof(sock_filter) * BPF_MAXINSNS);
+  pipe->write.reset();
+  auto bytes = read_all(pipe->read.get(), sizeof(sock_filter) * BPF_MAXINSNS);
   if (!bytes) return tl::unexpected(bytes.error());
   std::vector<sock_filter> program(bytes->size() / sizeof(sock_filter));
   bytes->copy(reinterpret_cast<char*>(program.data()), program.size() * sizeof(sock_filter));
