@@ -58,8 +58,10 @@ class ClientConnection {
   // Next part of the answer's body; empty at its end. `max_bytes` bounds one part.
   [[nodiscard]] asio::awaitable<Expected<std::string>> read_some(std::size_t max_bytes, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<std::string>> read_body(std::size_t max_bytes, Deadline deadline);
-  // One line of the body without its newline; nothing at the end of the body. A line over max_bytes is a protocol error.
-  [[nodiscard]] asio::awaitable<Expected<std::optional<std::string>>> read_line(std::size_t max_bytes, Deadline deadline);
+  // One line of the body without its newline; nothing at the end of the body. A line over max_bytes is a protocol
+  // error.
+  [[nodiscard]] asio::awaitable<Expected<std::optional<std::string>>> read_line(std::size_t max_bytes,
+                                                                                Deadline deadline);
 
   // Ends any pending operation with "transport". Safe to call at any time.
   void close();
@@ -76,7 +78,8 @@ struct WholeResponse {
   ResponseHead head;
   std::string body;
 };
-[[nodiscard]] asio::awaitable<Expected<WholeResponse>> fetch(asio::io_context& context, Address address, ClientRequest request,
-                                                             std::size_t max_bytes, Deadline deadline);
+[[nodiscard]] asio::awaitable<Expected<WholeResponse>> fetch(asio::io_context& context, Address address,
+                                                             ClientRequest request, std::size_t max_bytes,
+                                                             Deadline deadline);
 
 }  // namespace berth::http

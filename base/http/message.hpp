@@ -11,15 +11,18 @@
 
 namespace berth::http {
 
-// The head of a request that passed the gate: origin-form target, one Host, at most one Content-Length or a plain "chunked".
+// The head of a request that passed the gate: origin-form target, one Host, at most one Content-Length or a plain
+// "chunked".
 struct RequestHead {
   std::string method;  // upper case as received, e.g. "GET"
   std::string path;    // still percent-encoded, starts with '/', without the query
   std::string query;   // still percent-encoded, without '?'
-  std::vector<std::pair<std::string, std::string>> fields;  // names lower-cased, values trimmed; order kept; no trailer ever lands here
+  std::vector<std::pair<std::string, std::string>>
+      fields;  // names lower-cased, values trimmed; order kept; no trailer ever lands here
   bool keep_alive = true;
   std::optional<std::uint64_t> content_length;  // absent with chunked bodies and with none
   bool chunked = false;
+  bool modern = true;  // HTTP/1.1; false for HTTP/1.0
 
   // First value of a field (name in lower case); nothing when absent.
   [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const;

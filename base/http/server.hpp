@@ -2,9 +2,9 @@
 // The HTTP/1.1 server both programs use: one coroutine a connection on one io_context (single-threaded; no locks).
 //
 // A handler is called after the head has passed the gate and before the body is read, so that it can refuse without
-// reading. It must send exactly one answer through the Exchange: respond(), or begin_stream() .. write() .. end_stream().
-// If it returns without one, the server answers 500. Body bytes that the handler left are drained up to 64 KiB, beyond
-// that the connection closes.
+// reading. It must send exactly one answer through the Exchange: respond(), or begin_stream() .. write() ..
+// end_stream(). If it returns without one, the server answers 500. Body bytes that the handler left are drained up to
+// 64 KiB, beyond that the connection closes.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -45,12 +45,13 @@ class Exchange {
   // A whole answer. HEAD requests send the head alone. Errors: "disconnected", "too_slow".
   [[nodiscard]] virtual asio::awaitable<Expected<void>> respond(Response response) = 0;
   // A streamed answer: chunked, or with a length when it is known. Extra header fields come from `head.fields`.
-  [[nodiscard]] virtual asio::awaitable<Expected<void>> begin_stream(Response head, std::optional<std::uint64_t> length = {}) = 0;
+  [[nodiscard]] virtual asio::awaitable<Expected<void>> begin_stream(Response head,
+                                                                     std::optional<std::uint64_t> length = {}) = 0;
   [[nodiscard]] virtual asio::awaitable<Expected<void>> write(std::string_view data) = 0;
   [[nodiscard]] virtual asio::awaitable<Expected<void>> end_stream() = 0;
 
-  // `callback` runs once, on the io_context, when the peer closes or resets while the handler is still at work (bytes of
-  // a pipelined next request are left alone). Replaces an earlier callback; dropped when the handler returns.
+  // `callback` runs once, on the io_context, when the peer closes or resets while the handler is still at work (bytes
+  // of a pipelined next request are left alone). Replaces an earlier callback; dropped when the handler returns.
   virtual void on_disconnect(std::function<void()> callback) = 0;
 };
 
@@ -61,8 +62,9 @@ struct ServerLimits {
   std::chrono::milliseconds head_timeout{10'000};   // from the first byte of a head to its end
   std::chrono::milliseconds idle_timeout{120'000};  // between two requests of a connection
   std::chrono::milliseconds write_stall{30'000};    // a reader that takes nothing for so long is cut
-  std::size_t body_bytes_per_second = 1024;         // least rate of a body, after a grace of 10 s
-  std::size_t max_connections = 4096;               // beyond: accept waits
+  std::size_t body_bytes_per_second = 1024;         // least rate of a body while it is being read, after the grace
+  std::chrono::milliseconds body_grace{10'000};
+  std::size_t max_connections = 4096;  // beyond: accept waits
 };
 
 // Listens on any number of endpoints. stop() (or destruction) closes them.

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/http/wire.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+
+namespace berth::http {
+namespace {
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+bool would_block(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+TimePoint later(TimePoint now, Duration by) {
+  return by >= TimePoint::max() - now ? TimePoint::max() : now + by;
+}
+
+void advance(std::span<iovec>& parts, std::size_t sent) {
+  while (!parts.empty() && sent >= parts.front().iov_len) {
+    sent -= parts.front().iov_len;
+    parts = parts.subspan(1);
+  }
+  if (parts.empty()) return;
+  parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + sent;
+  parts.front().iov_len -= sent;
+}
+
+}  // namespace
+
+bool Wire::adopt(UniqueFd fd, int family) {
+  boost::system::error_code error;
+  socket_.assign(asio::generic::stream_protocol(family, 0), fd.get(), error);
+  if (error) return false;
+  static_cast<void>(fd.release());
+  return true;
+}
+
+asio::awaitable<IoResult> Wire::await_connected(Deadline deadline) {
+  wait_until(deadline.at());
+  const auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
+  co_return IoResult{end_wait(static_cast<bool>(error)), 0};
+}
+
+asio::awaitable<IoResult> Wire::read(std::span<char> into, Deadline deadline, bool expect_wait) {
+  if (!expect_wait) {
+    const ssize_t count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
+    if (count > 0) co_return IoResult{IoStatus::done, static_cast<std::size_t>(count)};
+    if (count == 0) co_return IoResult{IoStatus::end, 0};
+    if (!would_block(errno)) co_return IoResult{IoStatus::failed, 0};
+  }
+  wait_until(deadline.at());
+  const auto [error, count] = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), kAwait);
+  const IoStatus status = end_wait(static_cast<bool>(error));
+  co_return IoResult{error == asio::error::eof ? IoStatus::end : status, count};
+}
+
+bool Wire::try_write(std::span<iovec>& parts) {
+  while (!parts.empty()) {
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = std::min<std::size_t>(parts.size(), 16);
+    const ssize_t sent = ::sendmsg(fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return false;
+    advance(parts, static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+asio::awaitable<IoResult> Wire::write(std::span<iovec> parts, Deadline deadline, Duration stall) {
+  while (!try_write(parts)) {
+    if (!would_block(errno)) co_return IoResult{IoStatus::failed, 0};
+    wait_until(std::min(deadline.at(), later(std::chrono::steady_clock::now(), stall)));
+    const auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
+    if (const IoStatus status = end_wait(static_cast<bool>(error)); status != IoStatus::done) {
+      co_return IoResult{status, 0};
+    }
+  }
+  co_return IoResult{};
+}
+
+void Wire::close() {
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  timer_.cancel();
+}
+
+void Wire::shut_sending() {
+  boost::system::error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+}
+
+void Wire::wait_until(TimePoint due) {
+  due_ = due;
+  timed_out_ = false;
+  if (due < armed_for_) arm(due);
+}
+
+void Wire::arm(TimePoint at) {
+  armed_for_ = at;
+  timer_.expires_at(at);
+  timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error) self->on_timer();
+  });
+}
+
+void Wire::on_timer() {
+  armed_for_ = TimePoint::max();
+  if (due_ == TimePoint::max() || !socket_.is_open()) return;
+  if (std::chrono::steady_clock::now() < due_) return arm(due_);
+  timed_out_ = true;
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+}
+
+IoStatus Wire::end_wait(bool failed) {
+  due_ = TimePoint::max();
+  if (!failed) return IoStatus::done;
+  return timed_out_ ? IoStatus::timed_out : IoStatus::failed;
+}
+
+}  // namespace berth::http

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// One connected stream socket with a deadline on each wait. System calls are tried first and awaited only when they
+// would block. One timer serves all waits of a socket: it is armed at the earliest moment needed and moved lazily, so
+// that a busy connection does not touch it at every request. All members run on the io_context's thread.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "base/clock.hpp"
+#include "base/deadline.hpp"
+#include "base/fd.hpp"
+
+namespace berth::http {
+
+namespace asio = boost::asio;
+
+enum class IoStatus { done, end, timed_out, failed };
+
+struct IoResult {
+  IoStatus status = IoStatus::done;
+  std::size_t bytes = 0;
+};
+
+class Wire : public std::enable_shared_from_this<Wire> {
+ public:
+  using Socket = asio::generic::stream_protocol::socket;
+
+  explicit Wire(asio::io_context& context) : socket_(context), timer_(context) {}
+
+  // Takes a non-blocking socket that is connected or about to be; false when it cannot be watched.
+  [[nodiscard]] bool adopt(UniqueFd fd, int family);
+
+  // Awaits the outcome of a connect in progress.
+  [[nodiscard]] asio::awaitable<IoResult> await_connected(Deadline deadline);
+
+  // Receives at least one byte. `expect_wait` skips the first attempt where it would be in vain.
+  [[nodiscard]] asio::awaitable<IoResult> read(std::span<char> into, Deadline deadline, bool expect_wait = false);
+
+  // Sends as much as the socket takes at once and advances `parts`; true when all is sent.
+  [[nodiscard]] bool try_write(std::span<iovec>& parts);
+  // Sends the rest; fails when nothing was taken for `stall`, or at the deadline.
+  [[nodiscard]] asio::awaitable<IoResult> write(std::span<iovec> parts, Deadline deadline,
+                                                Duration stall = Duration::max());
+
+  // Ends pending waits with `failed`. Harmless when repeated.
+  void close();
+  void shut_sending();
+  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
+  [[nodiscard]] Socket& socket() { return socket_; }
+  [[nodiscard]] int fd() { return socket_.is_open() ? socket_.native_handle() : -1; }
+
+ private:
+  void wait_until(TimePoint due);
+  void arm(TimePoint at);
+  void on_timer();
+  [[nodiscard]] IoStatus end_wait(bool failed);
+
+  Socket socket_;
+  asio::steady_timer timer_;
+  TimePoint armed_for_ = TimePoint::max();  // max: not armed
+  TimePoint due_ = TimePoint::max();        // max: nothing waits
+  bool timed_out_ = false;
+};
+
+}  // namespace berth::http
