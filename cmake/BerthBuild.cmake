@@ -23,7 +23,7 @@ target_compile_options(berth_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -
 # g++ 12 reports these inside coroutine frames and std::variant where nothing is wrong (GCC bugs 105562, 99578, 107852).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(berth_flags INTERFACE -Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow
-    -Wno-stringop-overread -Wno-restrict -Wno-dangling-pointer)
+    -Wno-stringop-overread -Wno-restrict -Wno-dangling-pointer -Wno-mismatched-new-delete)
 endif()
 target_link_options(berth_flags INTERFACE -Wl,--gc-sections)
 target_include_directories(berth_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
