@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// The queue: what is accepted, when it is sent, how every call comes to its answer.
+#include "agent/link/link.hpp"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "agent/link/pending.hpp"
+
+namespace berth::agent {
+
+namespace asio = boost::asio;
+
+namespace {
+
+TimePoint now() { return std::chrono::steady_clock::now(); }
+
+Started started_of(bool sent) { return sent ? Started::unknown : Started::no; }
+
+}  // namespace
+
+ContainerLink::ContainerLink(asio::io_context& context, LinkOptions options)
+    : context_(context),
+      options_(std::move(options)),
+      work_(std::make_shared<Connections>(context, options_.address, options_.slots + 1)),
+      urgent_(std::make_shared<Connections>(context, options_.address, 1)),
+      retry_timer_(context) {}
+
+ContainerLink::~ContainerLink() = default;
+
+asio::awaitable<Expected<Result>> ContainerLink::call(Call call, OutputSink sink) {
+  const auto self = shared_from_this();
+  if (closed_) co_return agent_result(call, Cause::container_lost, *closed_, Started::no);
+  if (unanswered_.size() >= options_.limits.queue)
+    co_return fail("queue_full", "the container has " + std::to_string(unanswered_.size()) + " unanswered calls", "try again later");
+  std::string body = encode_call(call);
+  if (body.size() > options_.limits.call_bytes)
+    co_return fail("call_too_large", "the call has " + std::to_string(body.size()) + " bytes, the limit is " +
+                                         std::to_string(options_.limits.call_bytes), "bring large data in as a file");
+  auto pending = std::make_shared<Pending>(context_, std::move(call), std::move(body), std::move(sink));
+  enqueue(pending);
+  pump();
+  co_return co_await wait_for(std::move(pending));
+}
+
+void ContainerLink::enqueue(const PendingPtr& pending) {
+  SlotQueue& queue = slots_[pending->call.slot];
+  const TimePoint start = queue.unanswered == 0 ? now() : std::max(now(), queue.busy_until);
+  pending->answer_by = Deadline::after(start, pending->call.timeout).at();
+  queue.busy_until = pending->answer_by;
+  ++queue.unanswered;
+  unanswered_.emplace(pending.get(), pending);
+  queue.waiting.push_back(pending);
+  mark_ready(pending->call.slot, queue);
+}
+
+asio::awaitable<Result> ContainerLink::wait_for(PendingPtr pending) {
+  const LinkLimits& limits = options_.limits;
+  auto result = co_await pending->answer.wait(Deadline::after(pending->answer_by, limits.answer_grace));
+  if (result) co_return std::move(*result);
+  // A busy server answers late, a stopped one never: only the first is worth more patience.
+  const bool alive = (co_await health(limits.probe_limit)).has_value();
+  if (alive) result = co_await pending->answer.wait(Deadline(now() + limits.alive_grace));
+  if (result) co_return std::move(*result);
+  give_up(pending);
+  result = co_await pending->answer.wait(Deadline());
+  co_return std::move(*result);
+}
+
+void ContainerLink::give_up(const PendingPtr& pending) {
+  finish(*pending, agent_result(pending->call, Cause::transport, "the container did not answer by the call's deadline",
+                                started_of(pending->sent)));
+  if (!pending->sent) return;
+  asio::co_spawn(context_, cancel(pending->call.slot, pending->call.execution_id, pending->call.generation.value_or(0)),
+                 asio::detached);
+}
+
+void ContainerLink::finish(Pending& pending, Result result) {
+  if (pending.answered) return;
+  pending.answered = true;
+  --slots_[pending.call.slot].unanswered;
+  pending.answer.set(std::move(result));
+  unanswered_.erase(&pending);  // last: it may be the last owner
+}
+
+void ContainerLink::mark_ready(const std::string& slot, SlotQueue& queue) {
+  if (queue.ready || queue.in_flight > 0 || queue.waiting.empty()) return;
+  queue.ready = true;
+  ready_.push_back(slot);
+}
+
+void ContainerLink::leave_slot(Pending& pending) {
+  if (!pending.in_batch) return;
+  pending.in_batch = false;
+  SlotQueue& queue = slots_[pending.call.slot];
+  --queue.in_flight;
+  mark_ready(pending.call.slot, queue);
+}
+
+// Sends at once when nothing is being written; what arrives meanwhile rides in the next batch.
+void ContainerLink::pump() {
+  if (writing_ || waiting_to_retry_ || closed_) return;
+  Batch batch = choose();
+  if (batch.empty()) return;
+  writing_ = true;
+  asio::co_spawn(context_, run_batch(std::move(batch)), asio::detached);
+}
+
+ContainerLink::Batch ContainerLink::choose() {
+  Batch batch;
+  std::size_t bytes = 0;
+  while (!ready_.empty() && batch.size() < options_.limits.batch_calls && bytes < options_.limits.batch_bytes) {
+    SlotQueue& queue = slots_[ready_.front()];
+    while (!queue.waiting.empty() && queue.waiting.front()->answered) queue.waiting.pop_front();
+    const bool other_kind = !batch.empty() && !queue.waiting.empty() && !queue.waiting.front()->sink != !batch.front()->sink;
+    if (other_kind) break;
+    bytes = take_prefix(queue, batch, bytes);
+    queue.ready = false;
+    ready_.pop_front();
+  }
+  return batch;
+}
+
+// As many of the slot's calls as fit, in order; calls with and without streamed output never share a batch.
+std::size_t ContainerLink::take_prefix(SlotQueue& queue, Batch& batch, std::size_t bytes) const {
+  while (!queue.waiting.empty() && batch.size() < options_.limits.batch_calls && bytes < options_.limits.batch_bytes) {
+    const PendingPtr& next = queue.waiting.front();
+    if (!batch.empty() && !next->sink != !batch.front()->sink) break;
+    if (!next->answered) {
+      next->in_batch = true;
+      next->received = false;
+      bytes += next->body.size();
+      ++queue.in_flight;
+      batch.push_back(next);
+    }
+    queue.waiting.pop_front();
+  }
+  return bytes;
+}
+
+void ContainerLink::repeat(const Batch& batch, const Error& error) {
+  const LinkLimits& limits = options_.limits;
+  for (auto each = batch.rbegin(); each != batch.rend(); ++each) {
+    Pending& pending = **each;
+    if (pending.answered) continue;
+    if (pending.sent && !pending.first_break) pending.first_break = now();
+    const bool too_long = pending.first_break && now() - *pending.first_break > limits.repeat_limit;
+    if (too_long) finish(pending, agent_result(pending.call, Cause::transport, error.message, Started::unknown));
+    if (!too_long) slots_[pending.call.slot].waiting.push_front(*each);
+  }
+  waiting_to_retry_ = true;
+  retry_timer_.expires_after(backoff_);
+  backoff_ = std::min(limits.most_backoff, std::max(backoff_ * 2, std::chrono::milliseconds(10)));
+  retry_timer_.async_wait([weak = weak_from_this()](boost::system::error_code) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->waiting_to_retry_ = false;
+    self->pump();
+  });
+}
+
+void ContainerLink::answer_rest(const Batch& batch, Cause cause, const Error& error, Started started) {
+  for (const PendingPtr& pending : batch)
+    if (!pending->answered) finish(*pending, agent_result(pending->call, cause, error.message, started, error.code));
+}
+
+void ContainerLink::settle(const Batch& batch, const Outcome& outcome) {
+  using Kind = Outcome::Kind;
+  if (outcome.kind == Kind::nonsense) ++protocol_errors_;
+  switch (outcome.kind) {
+    case Kind::complete: break;
+    case Kind::cut: repeat(batch, outcome.error); break;
+    case Kind::refused: answer_rest(batch, Cause::rejected, outcome.error, Started::no); break;
+    case Kind::lost: answer_rest(batch, Cause::container_lost, outcome.error, Started::unknown); break;
+    case Kind::nonsense: answer_rest(batch, Cause::protocol, outcome.error, Started::unknown); break;
+  }
+  for (const PendingPtr& pending : batch) leave_slot(*pending);
+  pump();
+}
+
+void ContainerLink::end_slot(std::string_view slot, std::uint64_t generation, Cause cause, const std::string& message) {
+  const auto all = unanswered_;
+  for (const auto& [key, pending] : all) {
+    if (pending->call.slot != slot || pending->call.generation.value_or(0) > generation) continue;
+    finish(*pending, agent_result(pending->call, cause, message, started_of(pending->sent)));
+  }
+}
+
+void ContainerLink::close(const std::string& why) {
+  if (closed_) return;
+  closed_ = why;
+  retry_timer_.cancel();
+  const auto all = unanswered_;
+  for (const auto& [key, pending] : all)
+    finish(*pending, agent_result(pending->call, Cause::container_lost, why, started_of(pending->sent)));
+  work_->close();
+  urgent_->close();
+}
+
+}  // namespace berth::agent

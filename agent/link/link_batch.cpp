@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// One batch: POST /batch?stream=1 and the lines that come back.
+#include <algorithm>
+
+#include "agent/link/link.hpp"
+#include "agent/link/pending.hpp"
+
+namespace berth::agent {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t kErrorBody = std::size_t{64} << 10;
+
+TimePoint now() { return std::chrono::steady_clock::now(); }
+
+tl::unexpected<Error> lie(std::string message) { return fail("protocol", std::move(message)); }
+
+// Holds the link's only right to write, until done() or the end.
+class Writing {
+ public:
+  explicit Writing(bool& flag) : flag_(&flag) {}
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+  ~Writing() { done(); }
+  void done() {
+    if (flag_ != nullptr) *flag_ = false;
+    flag_ = nullptr;
+  }
+
+ private:
+  bool* flag_;
+};
+
+}  // namespace
+
+asio::awaitable<void> ContainerLink::run_batch(Batch batch) {
+  const auto self = shared_from_this();
+  const Outcome outcome = co_await exchange(batch);
+  settle(batch, outcome);
+}
+
+http::ClientRequest ContainerLink::batch_request(const Batch& batch) const {
+  http::ClientRequest request;
+  request.method = "POST";
+  request.target = batch.front()->sink ? "/batch?stream=1&output=1" : "/batch?stream=1";
+  request.fields.emplace_back("Berth-Detach", std::to_string(options_.detach.count()));
+  add_fields(request, std::nullopt);
+  std::size_t bytes = 2;
+  for (const PendingPtr& pending : batch) bytes += pending->body.size() + 1;
+  request.body.reserve(bytes);
+  for (const PendingPtr& pending : batch) {
+    request.body += request.body.empty() ? '[' : ',';
+    request.body += pending->body;
+  }
+  request.body += ']';
+  return request;
+}
+
+asio::awaitable<ContainerLink::Outcome> ContainerLink::exchange(const Batch& batch) {
+  using Kind = Outcome::Kind;
+  Writing writing(writing_);
+  const Deadline patience(now() + options_.limits.silence);
+  auto loan = co_await work_->borrow(patience);
+  if (!loan) co_return Outcome{Kind::cut, Error{"connect", "no connection to the container is free", {}}};
+  const auto head = co_await loan->send(batch_request(batch), patience);
+  for (const PendingPtr& pending : batch) pending->sent = pending->sent || head || head.error().code != "connect";
+  if (!head) co_return Outcome{head.error().code == "protocol" ? Kind::nonsense : Kind::cut, head.error()};
+  backoff_ = std::chrono::milliseconds(0);
+  writing.done();
+  pump();
+  if (head->status == 200) {
+    Outcome outcome = co_await read_results(*loan, batch);
+    if (outcome.kind != Kind::complete) loan->close();
+    co_return outcome;
+  }
+  const auto body = co_await loan->read_body(kErrorBody, Deadline(now() + options_.limits.silence));
+  if (!body) loan->close();
+  const Error error = error_of_answer(head->status, body.value_or(""));
+  if (error.code == "wrong_boot") co_return Outcome{Kind::lost, error};
+  co_return Outcome{head->status >= 400 && head->status < 500 ? Kind::refused : Kind::nonsense, error};
+}
+
+asio::awaitable<ContainerLink::Outcome> ContainerLink::read_results(http::ClientConnection& connection, const Batch& batch) {
+  using Kind = Outcome::Kind;
+  bool ended = false;
+  while (true) {
+    const auto line = co_await connection.read_line(options_.limits.line_bytes, Deadline(now() + options_.limits.silence));
+    if (!line) co_return Outcome{line.error().code == "protocol" ? Kind::nonsense : Kind::cut, line.error()};
+    if (!*line && ended) co_return Outcome{};
+    if (!*line) co_return Outcome{Kind::cut, Error{"transport", "the answer was cut before its end line", {}}};
+    const auto end = ended ? lie("a line after the end line") : take_line(**line, batch);
+    if (!end) co_return Outcome{Kind::nonsense, end.error()};
+    ended = *end;
+  }
+}
+
+// Whether it was the end line.
+Expected<bool> ContainerLink::take_line(std::string_view text, const Batch& batch) {
+  auto line = parse_line(text);
+  if (!line) return tl::unexpected(line.error());
+  if (auto* result = std::get_if<ResultLine>(&*line))
+    return take_result(std::move(*result), batch).map([] { return false; });
+  if (auto* output = std::get_if<OutputLine>(&*line))
+    return take_output(std::move(*output), batch).map([] { return false; });
+  const auto* end = std::get_if<EndLine>(&*line);
+  if (end == nullptr) return false;
+  const bool all = std::all_of(batch.begin(), batch.end(), [](const PendingPtr& each) { return each->received; });
+  if (!all || end->results != batch.size()) return lie("the end line came before every result");
+  return true;
+}
+
+Expected<void> ContainerLink::take_result(ResultLine line, const Batch& batch) {
+  if (line.index >= batch.size()) return lie("a result for place " + std::to_string(line.index) + " of " + std::to_string(batch.size()));
+  const PendingPtr pending = batch[line.index];
+  if (pending->call.execution_id != line.result.execution_id) return lie("a result with another call's execution id");
+  if (pending->received) return lie("a second result for the same call");
+  pending->received = true;
+  finish(*pending, std::move(line.result));
+  leave_slot(*pending);
+  pump();
+  return {};
+}
+
+Expected<void> ContainerLink::take_output(OutputLine line, const Batch& batch) {
+  const auto found = std::find_if(batch.begin(), batch.end(),
+                                  [&line](const PendingPtr& each) { return each->call.execution_id == line.execution_id; });
+  if (found == batch.end() || !(*found)->sink || (*found)->received) return lie("output of a call that is not running");
+  if ((*found)->answered) return {};
+  // After a broken connection the server begins again; what the sink has seen it does not get twice.
+  std::uint64_t& next = (*found)->next_offset[line.stream];
+  const std::uint64_t end = line.offset + line.bytes.size();
+  if (end <= next) return {};
+  if (line.offset < next) line.bytes.erase(0, next - line.offset);
+  line.offset = end - line.bytes.size();
+  next = end;
+  (*found)->sink(line);
+  return {};
+}
+
+}  // namespace berth::agent

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every driver does: it makes the containers that exist equal to those that are wanted and tells of each change.
+// A driver lives on one io_context and is used from its thread only; nothing here blocks.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/deadline.hpp"
+#include "berth/container_spec.hpp"
+#include "berth/error.hpp"
+
+namespace berth::drivers {
+
+enum class ContainerState { starting, running, stopping, gone };
+[[nodiscard]] std::string_view to_string(ContainerState state);
+
+// A container as its driver sees it.
+struct ContainerFacts {
+  std::string id;
+  ContainerState state = ContainerState::starting;
+  std::string address;  // "unix:PATH" or "http://host:port"; set while running
+  std::string boot_id;  // slotd's; set while running
+  unsigned slots = 0;
+  std::optional<Error> error;  // with gone: why, when nobody asked for it
+};
+
+// Called on the driver's thread, never from inside a call to the driver.
+using Watcher = std::function<void(const ContainerFacts&)>;
+
+class Driver {
+ public:
+  virtual ~Driver() = default;
+
+  [[nodiscard]] virtual std::string_view name() const = 0;
+
+  // Replaces the watcher. Every change of every container reaches it promptly; `gone` is each container's last.
+  virtual void watch(Watcher watcher) = 0;
+
+  // Starts what is wanted and missing, stops what is there and not wanted. Returns at once; the watcher hears the rest.
+  // An id that has gone is not started again while it stays wanted.
+  virtual void converge(std::vector<ContainerSpec> wanted) = 0;
+
+  // Containers of an earlier life of this agent that still run. What a dead one left behind is removed.
+  [[nodiscard]] virtual boost::asio::awaitable<Expected<std::vector<ContainerFacts>>> adopt() = 0;
+
+  // Ends every container and removes all that the driver made. Graceful until the deadline, then by force; returns when
+  // nothing is left, or an error that names what is.
+  [[nodiscard]] virtual boost::asio::awaitable<Expected<void>> remove(Deadline graceful_until) = 0;
+};
+
+}  // namespace berth::drivers

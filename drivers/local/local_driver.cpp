@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/local/local_driver.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+#include <system_error>
+
+#include "drivers/local/container.hpp"
+
+namespace berth::drivers {
+
+namespace asio = boost::asio;
+
+namespace {
+// After SIGKILL a process can only be late because the kernel still tears its memory down.
+constexpr std::chrono::seconds kKillGrace{5};
+}  // namespace
+
+LocalDriver::LocalDriver(asio::io_context& context, LocalOptions options) : context_(context), options_(std::move(options)), changed_(context) {}
+
+LocalDriver::~LocalDriver() {
+  for (auto& [id, container] : containers_) container->abandon();
+}
+
+void LocalDriver::watch(Watcher watcher) { watcher_ = std::move(watcher); }
+
+void LocalDriver::converge(std::vector<ContainerSpec> wanted) {
+  std::set<std::string> ids;
+  for (const ContainerSpec& spec : wanted) ids.insert(spec.id);
+  std::erase_if(ended_, [&ids](const std::string& id) { return !ids.contains(id); });
+  const Deadline kill_at(std::chrono::steady_clock::now() + options_.stop_limit);
+  for (auto& [id, container] : containers_)
+    if (!ids.contains(id) && container->facts().state != ContainerState::stopping) container->stop(kill_at);
+  for (ContainerSpec& spec : wanted)
+    if (!containers_.contains(spec.id) && !ended_.contains(spec.id)) start(std::move(spec));
+}
+
+void LocalDriver::start(ContainerSpec spec) {
+  const std::string id = spec.id;
+  auto container = std::make_shared<LocalContainer>(context_, options_, std::move(spec),
+                                                    [this](const ContainerFacts& facts) { heard(facts); });
+  containers_.emplace(id, container);
+  asio::co_spawn(context_, container->run(), asio::detached);
+}
+
+void LocalDriver::heard(const ContainerFacts& facts) {
+  if (facts.state == ContainerState::gone) {
+    const auto found = containers_.find(facts.id);
+    if (found != containers_.end()) {
+      if (!leftover_) leftover_ = found->second->leftover();
+      containers_.erase(found);
+    }
+    ended_.insert(facts.id);
+    changed_.cancel();
+  }
+  if (watcher_) watcher_(facts);
+}
+
+asio::awaitable<Expected<std::vector<ContainerFacts>>> LocalDriver::adopt() {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(containers_path(options_.state_dir), error)) {
+    if (containers_.contains(entry.path().filename().string())) continue;
+    std::error_code removing;
+    std::filesystem::remove_all(entry.path(), removing);
+    if (removing) co_return fail("leftover", "removing " + entry.path().string() + ": " + removing.message());
+  }
+  co_return std::vector<ContainerFacts>{};
+}
+
+void LocalDriver::kill_all() {
+  for (auto& [id, container] : containers_) container->kill();
+}
+
+asio::awaitable<Expected<void>> LocalDriver::remove(Deadline graceful_until) {
+  for (auto& [id, container] : containers_) container->stop(graceful_until);
+  const TimePoint now = std::chrono::steady_clock::now();
+  const TimePoint give_up = Deadline::after(std::max(graceful_until.at(), now), kKillGrace).at();
+  while (!containers_.empty() && std::chrono::steady_clock::now() < give_up) {
+    changed_.expires_at(give_up);
+    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  if (!containers_.empty()) co_return fail("leftover", "berth-slotd of " + containers_.begin()->first + " cannot be killed");
+  if (leftover_) co_return tl::unexpected(*leftover_);
+  co_return Expected<void>{};
+}
+
+}  // namespace berth::drivers
