@@ -23,9 +23,9 @@ struct Position {
   std::size_t column = 0;
 };
 
-// One complaint. to_string(): "FILE:LINE:COLUMN: message".
+// One complaint. to_string(): "FILE:LINE:COLUMN: message"; the numbers that are 0 are left out. Columns count bytes.
 struct Diagnostic {
-  std::string file;
+  std::string file;  // or "--set a.b=V"
   Position at;
   std::string message;
 };
@@ -41,12 +41,12 @@ struct Containers {
   unsigned spare = 0;
 };
 
-struct Input {  // host files put into each slot when it is acquired
+struct Input {       // host files put into each slot when it is acquired
   std::string from;  // as written, relative to the job file
   std::string to;    // below /workspace; template
   Position at;
 };
-struct Output {  // slot files brought back when the trajectory's steps are done
+struct Output {      // slot files brought back when the trajectory's steps are done
   std::string from;  // relative to /workspace; template
   std::string to;    // relative to the job file; template; a trailing '/' means into that folder
   bool required = false;
@@ -54,9 +54,9 @@ struct Output {  // slot files brought back when the trajectory's steps are done
 };
 
 struct Expectation {
-  std::optional<std::string> output;    // equal after trimming both
+  std::optional<std::string> output;  // equal after trimming both
   std::optional<std::string> contains;
-  std::optional<std::string> matches;   // RE2, partial match
+  std::optional<std::string> matches;  // RE2, partial match
   std::optional<int> exit_code;
 };
 
@@ -69,6 +69,13 @@ struct Step {
   std::optional<Expectation> expect;
   bool continue_after_failure = false;
   Position at;
+};
+
+// Limits of a whole container; drivers docker and nomad.
+struct Resources {
+  std::optional<double> cpu;  // cores
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<std::uint64_t> pids;
 };
 
 struct Lease {
@@ -85,6 +92,7 @@ struct Job {
   std::string rootfs;
   Containers containers;
   unsigned slots = 10;
+  std::optional<Resources> resources;
   SlotSpec slot;
   std::vector<std::string> named_limits;  // which of cpu, memory, pids, disk the file names (wire.md 2.5)
   IsolationLevel isolation = IsolationLevel::strict;
@@ -94,19 +102,21 @@ struct Job {
   std::vector<Output> outputs;
   Lease lease;
   std::map<std::string, std::string> vars;
-  std::size_t trajectory_count = 1;      // when trajectories_from is empty
-  std::string trajectories_from;         // JSONL file, as written
+  std::size_t trajectory_count = 1;  // when trajectories_from is empty
+  std::string trajectories_from;     // JSONL file, as written
   std::vector<Step> steps;
-  std::vector<std::string> notes;        // things worth saying that are no errors ("image is not used by driver local")
+  bool insecure = false;           // slotd off the machine without TLS (wire.md 1.20)
+  std::vector<std::string> notes;  // things worth saying that are no errors ("image is not used by driver local")
 };
 
 struct LoadOptions {
-  std::vector<std::string> sets;           // "a.b=VALUE", VALUE read as YAML
-  std::optional<DriverKind> driver;        // --driver
+  std::vector<std::string> sets;     // "a.b=VALUE", VALUE read as YAML
+  std::optional<DriverKind> driver;  // --driver
 };
 
 // Reads, applies sets and checks everything that can be checked without running, trajectories and templates included.
-// All complaints at once.
+// All complaints at once. parse_job with an empty `directory` reads nothing from disk and leaves the trajectories file
+// unchecked: what an agent wants, which must not read files that a caller names.
 [[nodiscard]] tl::expected<Job, Diagnostics> load_job(const std::string& path, const LoadOptions& options = {});
 [[nodiscard]] tl::expected<Job, Diagnostics> parse_job(std::string_view yaml, const std::string& file_name,
                                                        const std::string& directory, const LoadOptions& options = {});
@@ -116,6 +126,7 @@ struct Trajectory {
   std::string name;
   std::size_t index = 0;
   std::string item = "null";
+  std::size_t line = 0;  // of the JSONL file, from 1; 0 without one
 };
 // Errors carry FILE:LINE. Names are unique (a repeated one is an error).
 [[nodiscard]] tl::expected<std::vector<Trajectory>, Diagnostics> load_trajectories(const Job& job);

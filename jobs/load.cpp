@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+
+#include "base/fd.hpp"
+#include "jobs/build.hpp"
+#include "jobs/check.hpp"
+#include "jobs/set.hpp"
+#include "jobs/uses.hpp"
+
+namespace berth::jobs {
+namespace {
+
+namespace fs = std::filesystem;
+
+NodePtr read_with_options(std::string_view yaml, const LoadOptions& options, Complaints& complaints) {
+  NodePtr root = read_tree(yaml, 0, complaints);
+  if (!root || root->kind != NodeKind::map) return root;
+  for (const std::string& set : options.sets) root = apply_set(root, set, complaints);
+  if (options.driver) {
+    const std::string driver(to_string(*options.driver));
+    root = with_text(root, "driver", driver, complaints.add_source("--driver " + driver));
+  }
+  return root;
+}
+
+// The trajectories that uses are held against. Their own errors come once, without what follows from them.
+void check_trajectories(const Node& root, const std::vector<Use>& uses, const Job& job, Complaints& complaints) {
+  if (job.directory.empty() && !job.trajectories_from.empty()) return;
+  const auto trajectories = load_trajectories(job);
+  if (trajectories) return check_uses(uses, job, *trajectories, complaints);
+  for (const Diagnostic& diagnostic : trajectories.error()) {
+    if (diagnostic.at.line > 0) {
+      complaints.add_line(diagnostic.file, diagnostic.at.line, diagnostic.message);
+    } else {
+      const Node* from = find(find(&root, "trajectories"), "from");
+      complaints.add(from == nullptr ? root.place : from->place, "trajectories.from: " + diagnostic.message);
+    }
+  }
+}
+
+}  // namespace
+
+tl::expected<Job, Diagnostics> parse_job(std::string_view yaml, const std::string& file_name,
+                                         const std::string& directory, const LoadOptions& options) {
+  Complaints complaints(file_name);
+  Job job;
+  job.file = file_name;
+  job.directory = directory;
+  if (const NodePtr root = read_with_options(yaml, options, complaints)) {
+    check_job(*root, complaints);
+    build_job(*root, job, complaints);
+    check_rules(*root, job, complaints);
+    const auto uses = collect_uses(*root, job, complaints);
+    check_trajectories(*root, uses, job, complaints);
+  }
+  if (!complaints.empty()) return tl::unexpected(complaints.take());
+  return job;
+}
+
+tl::expected<Job, Diagnostics> load_job(const std::string& path, const LoadOptions& options) {
+  std::error_code problem;
+  const fs::path absolute = fs::absolute(path, problem);
+  const auto text = read_file(path, TreeBounds{}.max_bytes + 1);
+  if (!text) return tl::unexpected(Diagnostics{Diagnostic{path, {}, text.error().message}});
+  return parse_job(*text, path, absolute.parent_path().string(), options);
+}
+
+}  // namespace berth::jobs
