@@ -17,10 +17,10 @@ struct HeadLimits {
 };
 
 // `head` ends with the empty line (CRLF CRLF included). Error codes: "bad_request" (400), "too_large" (431),
-// "version" (505). The message names the rule that was broken.
+// "version" (505), "expectation" (417). The message names the rule that was broken.
 [[nodiscard]] Expected<RequestHead> check_request_head(std::string_view head, const HeadLimits& limits = {});
 
-// The HTTP status that goes with an error of the gate.
+// The HTTP status that goes with an error of the gate or of reading a body (body_too_large 413, too_slow 408).
 [[nodiscard]] int gate_status(const Error& error);
 
 }  // namespace berth::http

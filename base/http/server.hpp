@@ -37,7 +37,7 @@ class Exchange {
   [[nodiscard]] virtual std::uint64_t connection_id() const = 0;
 
   // The whole body. Errors: "body_too_large" (the handler should answer 413; the connection then closes), "bad_request"
-  // (broken chunking), "disconnected", "too_slow".
+  // (broken chunking), "too_large" (trailers over 8 KiB), "disconnected", "too_slow".
   [[nodiscard]] virtual asio::awaitable<Expected<std::string>> read_body(std::size_t max_bytes) = 0;
   // The next part of the body into `buffer`; 0 at its end. Same errors but body_too_large.
   [[nodiscard]] virtual asio::awaitable<Expected<std::size_t>> read_some(std::span<char> buffer) = 0;
@@ -67,7 +67,9 @@ struct ServerLimits {
   std::size_t max_connections = 4096;  // beyond: accept waits
 };
 
-// Listens on any number of endpoints. stop() (or destruction) closes them.
+// Listens on any number of endpoints. stop() (or destruction) closes them. Destruction also cuts every connection and
+// cancels its handler; the handlers' coroutine frames end when the io_context next runs or is destroyed, so what a
+// handler refers to must outlive that.
 class Server {
  public:
   Server(asio::io_context& context, Handler handler, ServerLimits limits = {});
