@@ -44,8 +44,9 @@ Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<Wire> w
       id_(next_connection_id()) {}
 
 asio::awaitable<void> Connection::run(std::shared_ptr<Connection> self) {
-  while (co_await self->serve_one()) {
-  }
+  // Not a co_await in the condition: g++ 12 makes a trap of that loop.
+  bool again = true;
+  while (again) again = co_await self->serve_one();
 }
 
 void Connection::release() {

@@ -29,7 +29,7 @@ Expected<bool> parse_request_line(std::string_view line, RequestHead& head) {
   if (!target.starts_with('/')) return refuse("target is not in origin form");
   if (!is_target(target)) return refuse("character in the target that must be percent-encoded");
   if (!is_version_number(version)) return refuse("malformed HTTP version");
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") return fail("version", "only HTTP/1.1 and HTTP/1.0 are served");
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") return fail("version", "unsupported HTTP version");
 
   const std::size_t mark = target.find('?');
   head.method = method;

@@ -3,8 +3,8 @@
 //
 // A handler is called after the head has passed the gate and before the body is read, so that it can refuse without
 // reading. It must send exactly one answer through the Exchange: respond(), or begin_stream() .. write() ..
-// end_stream(). If it returns without one, the server answers 500. Body bytes that the handler left are drained up to
-// 64 KiB, beyond that the connection closes.
+// end_stream(). If it returns without one, the server answers: 500, or the status of the body error it ran into
+// (gate_status() gives it). Body bytes that the handler left are drained up to 64 KiB, beyond that the connection closes.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -51,7 +51,7 @@ class Exchange {
   [[nodiscard]] virtual asio::awaitable<Expected<void>> end_stream() = 0;
 
   // `callback` runs once, on the io_context, when the peer closes or resets while the handler is still at work (bytes
-  // of a pipelined next request are left alone). Replaces an earlier callback; dropped when the handler returns.
+  // of X
   virtual void on_disconnect(std::function<void()> callback) = 0;
 };
 
