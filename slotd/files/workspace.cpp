@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "slotd/files/workspace.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/fsuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+
+#include "base/text.hpp"
+
+namespace berth::slotd {
+namespace {
+
+constexpr std::string_view kName = "workspace";
+constexpr int kMaxLinks = 40;  // as the kernel follows
+
+int openat2_below(int root, const std::string& path, int flags) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  for (int tries = 0;; ++tries) {
+    const auto fd = static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how));
+    // EAGAIN: a rename happened during resolution; the kernel asks to try again.
+    if (fd >= 0 || errno != EAGAIN || tries == 100) return fd;
+  }
+}
+
+std::uint64_t mount_of(int fd) {
+  struct statx facts {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &facts) != 0) return 0;
+  return facts.stx_mnt_id;
+}
+
+// "a/b/c" -> {"a/b", "c"}; trailing slashes are no part of a name.
+std::pair<std::string, std::string> split(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return {"", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+}  // namespace
+
+Error file_error(int error_number, std::string_view path) {
+  const auto text = std::string(path) + ": " + std::strerror(error_number);
+  switch (error_number) {
+    case ENOENT: return {"not_found", "Not found: " + std::string(path), {}};
+    case EXDEV:
+    case ELOOP: return {"outside", std::string(kOutsideMessage), {}};
+    case ENOTDIR: return {"not_a_directory", text, {}};
+    case EISDIR:
+    case ENXIO: return {"not_a_file", "Not a file: " + std::string(path), {}};
+    case ENOSPC:
+    case EDQUOT: return {"disk_full", text, "the slot's disk is full; delete files or raise slot.disk"};
+    case EACCES:
+    case EPERM: return {"denied", text, {}};
+    case ENAMETOOLONG: return {"bad_path", text, {}};
+    default: return {"system", text, {}};
+  }
+}
+
+FsIdentity::FsIdentity(const isolation::Room& room) {
+  if (::geteuid() != 0 || room.host_uid() == 0) return;
+  ::setfsgid(room.host_gid());
+  ::setfsuid(room.host_uid());
+  changed_ = true;
+}
+
+FsIdentity::~FsIdentity() {
+  if (!changed_) return;
+  ::setfsuid(::geteuid());
+  ::setfsgid(::getegid());
+}
+
+Workspace::Workspace(const isolation::Room& room, std::string alias)
+    : root_(room.root_fd()), workspace_(room.workspace_fd()), mount_(mount_of(workspace_)), alias_(std::move(alias)) {}
+
+std::string Workspace::display(std::string_view path) const {
+  auto inner = in_slot(path);
+  return inner ? "/" + *inner : std::string(path);
+}
+
+Expected<std::string> Workspace::in_slot(std::string_view path) const {
+  if (path.find('\0') != std::string_view::npos) return fail("outside", std::string(kOutsideMessage));
+  if (path.size() >= PATH_MAX - 16) return tl::unexpected<Error>(file_error(ENAMETOOLONG, path.substr(0, 64)));
+  if (path.empty() || path.front() != '/') return std::string(kName) + "/" + std::string(path);
+  for (const std::string& prefix : {"/" + std::string(kName), alias_}) {
+    if (prefix.empty() || path.substr(0, prefix.size()) != prefix) continue;
+    const auto rest = path.substr(prefix.size());
+    if (rest.empty() || rest.front() == '/') return std::string(kName) + std::string(rest);
+  }
+  return fail("outside", std::string(kOutsideMessage));
+}
+
+Expected<UniqueFd> Workspace::open_resolved(const std::string& slot_path, int flags) const {
+  UniqueFd fd(openat2_below(root_, slot_path, flags));
+  if (!fd) {
+    const auto shown = slot_path.substr(std::min(slot_path.size(), kName.size() + 1));
+    return tl::unexpected<Error>(file_error(errno, shown));
+  }
+  if (mount_of(fd.get()) != mount_) return fail("outside", std::string(kOutsideMessage));
+  return fd;
+}
+
+Expected<UniqueFd> Workspace::open(std::string_view path, int flags) const {
+  const auto inner = in_slot(path);
+  if (!inner) return tl::unexpected<Error>(inner.error());
+  // Where it leads is decided before it is opened for work: opening a device or FIFO outside could have effects.
+  auto probe = open_resolved(*inner, O_PATH);
+  if (!probe) return probe;
+  if ((flags & O_PATH) != 0 && (flags & O_DIRECTORY) == 0) return probe;
+  return open_resolved(*inner, flags | O_NONBLOCK | O_NOCTTY);
+}
+
+Expected<Workspace::File> Workspace::open_file(std::string_view path) const {
+  auto fd = open(path, O_RDONLY);
+  if (!fd) return tl::unexpected<Error>(fd.error());
+  File file{std::move(*fd), {}};
+  if (::fstat(file.fd.get(), &file.facts) != 0) return tl::unexpected<Error>(file_error(errno, path));
+  if (!S_ISREG(file.facts.st_mode)) return tl::unexpected<Error>(file_error(EISDIR, path));
+  return file;
+}
+
+Expected<UniqueFd> Workspace::make_directories(const std::string& slot_path) const {
+  auto there = open_resolved(slot_path, O_PATH | O_DIRECTORY);
+  if (there || there.error().code != "not_found") return there;
+  const auto [parent_path, name] = split(slot_path);
+  if (parent_path.empty() || name == "." || name == "..") return there;
+  const auto parent = make_directories(parent_path);
+  if (!parent) return tl::unexpected<Error>(parent.error());
+  if (::mkdirat(parent->get(), name.c_str(), 0755) != 0 && errno != EEXIST)
+    return tl::unexpected<Error>(file_error(errno, name));
+  return open_resolved(slot_path, O_PATH | O_DIRECTORY);
+}
+
+Expected<UniqueFd> Workspace::open_directory(std::string_view path, bool create) const {
+  const auto inner = in_slot(path);
+  if (!inner) return tl::unexpected<Error>(inner.error());
+  return create ? make_directories(*inner) : open_resolved(*inner, O_PATH | O_DIRECTORY);
+}
+
+Expected<Workspace::Place> Workspace::place(std::string_view path, bool make_parents) const {
+  auto inner = in_slot(path);
+  if (!inner) return tl::unexpected<Error>(inner.error());
+  auto slot_path = *inner;
+  for (int links = 0; links < kMaxLinks; ++links) {
+    auto [parent, name] = split(slot_path);
+    if (name.empty() || name == "." || name == ".." || parent.empty())
+      return tl::unexpected<Error>(file_error(EISDIR, path));
+    auto directory = make_parents ? make_directories(parent) : open_resolved(parent, O_PATH | O_DIRECTORY);
+    if (!directory) return tl::unexpected<Error>(directory.error());
+    std::array<char, PATH_MAX> target{};
+    const auto length = ::readlinkat(directory->get(), name.c_str(), target.data(), target.size());
+    if (length < 0) return Place{std::move(*directory), std::move(name)};
+    const std::string_view text(target.data(), static_cast<std::size_t>(length));
+    slot_path = !text.empty() && text.front() == '/' ? std::string(text.substr(1)) : parent + "/" + std::string(text);
+    if (slot_path.size() >= PATH_MAX) return tl::unexpected<Error>(file_error(ENAMETOOLONG, path));
+  }
+  return tl::unexpected<Error>(file_error(ELOOP, path));
+}
+
+Expected<NewFile> NewFile::create(Workspace::Place place) {
+  auto temporary = ".berth-" + random_hex(8);
+  UniqueFd fd(
+      ::openat(place.directory.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return tl::unexpected<Error>(file_error(errno, place.name));
+  return NewFile(std::move(place), std::move(temporary), std::move(fd));
+}
+
+NewFile::~NewFile() {
+  if (fd_) ::unlinkat(place_.directory.get(), temporary_.c_str(), 0);
+}
+
+Expected<void> NewFile::write(std::string_view data) {
+  while (!data.empty()) {
+    const auto count = ::write(fd_.get(), data.data(), data.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return tl::unexpected<Error>(file_error(errno, place_.name));
+    data.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
+Expected<void> NewFile::commit(mode_t mode) {
+  struct stat old {};
+  if (::fstatat(place_.directory.get(), place_.name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (!S_ISREG(old.st_mode)) return tl::unexpected<Error>(file_error(EISDIR, place_.name));
+    mode = old.st_mode & 07777U;
+  }
+  if (::fchmod(fd_.get(), mode) != 0) return tl::unexpected<Error>(file_error(errno, place_.name));
+  if (::renameat(place_.directory.get(), temporary_.c_str(), place_.directory.get(), place_.name.c_str()) != 0) {
+    return tl::unexpected<Error>(file_error(errno, place_.name));
+  }
+  fd_.reset();
+  return {};
+}
+
+}  // namespace berth::slotd

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/fd.hpp"
+#include "base/log.hpp"
+#include "slotd/options.hpp"
+#include "slotd/serve.hpp"
+
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr int kPlatformError = 3;
+
+using namespace berth;
+
+int report(const slotd::Options* options, const Error& error) {
+  if (options != nullptr) slotd::announce_failure(options->ready_fd, error);
+  std::fprintf(stderr, "berth-slotd: %s\n", error.message.c_str());
+  if (!error.hint.empty()) std::fprintf(stderr, "  hint: %s\n", error.hint.c_str());
+  return error.code == "usage" ? kUsageError : kPlatformError;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Nothing that a slot could reach may read this process's memory or environment.
+  ::prctl(PR_SET_DUMPABLE, 0);
+  ::umask(0022);
+  const auto options = slotd::parse_options(argc, argv);
+  if (!options) return report(nullptr, options.error());
+  if (!options->help.empty()) {
+    std::fputs(options->help.c_str(), stdout);
+    return 0;
+  }
+  if (options->version) {
+    std::puts("berth-slotd " BERTH_VERSION);
+    return 0;
+  }
+  for (const int fd : {options->ready_fd, options->lifeline_fd}) {
+    if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  const auto served = slotd::serve(*options);
+  return served ? 0 : report(&*options, served.error());
+}

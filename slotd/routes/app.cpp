@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "slotd/routes/app.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/text.hpp"
+#include "slotd/setup.hpp"
+
+namespace berth::slotd {
+namespace {
+
+constexpr std::size_t kMaxQueued = 4096;  // calls a container (wire.md 1.11)
+constexpr auto kExpiryPeriod = std::chrono::seconds(10);
+// Clients of slot servers give up when the asked time has passed, so from here on the answer comes a little before.
+constexpr Seconds kEarlyFrom{10};
+constexpr Seconds kEarlyBy{0.3};
+
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
+
+tl::unexpected<Refusal> refuse(int status, std::string error, std::string code, const CallRequest& request,
+                               Cause cause = Cause::rejected) {
+  return tl::unexpected<Refusal>(Refusal{status, std::move(error), std::move(code), request.id_json, true, cause});
+}
+
+}  // namespace
+
+App::App(asio::io_context& context, AppOptions options, std::unique_ptr<isolation::RoomFactory> factory)
+    : context_(context),
+      options_(std::move(options)),
+      factory_(std::move(factory)),
+      boot_id_(random_hex(16)),
+      calls_(metrics_.counter("berth_slotd_calls_total", "Calls that ended, by tool and cause.")),
+      refused_calls_(metrics_.counter("berth_slotd_calls_refused_total", "Calls refused before they ran, by code.")),
+      denied_requests_(metrics_.counter("berth_slotd_requests_denied_total", "Requests without the right token.")),
+      durations_(metrics_.histogram("berth_slotd_call_duration_seconds", "From the start of a call to its end.",
+                                    {0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600})),
+      environment_{options_.spec, *factory_,         tools_,
+                   ledger_,       options_.data_dir, [this](Execution& execution) { count(execution); }},
+      closing_(context.get_executor()) {
+  for (unsigned index = 0; index < options_.spec.slots; ++index) {
+    slots_.push_back(std::make_unique<Slot>(context_.get_executor(), environment_, index));
+    by_id_[slots_.back()->id()] = slots_.back().get();
+  }
+}
+
+App::~App() = default;
+
+asio::awaitable<Expected<void>> App::open() {
+  auto ready = co_await run_setup_commands(context_.get_executor(), *factory_, options_.spec);
+  if (!ready) co_return ready;
+  for (auto& slot : slots_) slot->open();
+  asio::co_spawn(context_, expire_results(), asio::detached);
+  co_return Expected<void>{};
+}
+
+asio::awaitable<void> App::expire_results() {
+  while (!closed_) {
+    co_await closing_.wait(Deadline(now() + kExpiryPeriod));
+    ledger_.expire(now());
+  }
+}
+
+void App::cancel_all() {
+  for (auto& slot : slots_) slot->cancel_all();
+}
+
+asio::awaitable<void> App::close() {
+  closed_ = true;
+  closing_.notify_all();
+  // All rooms die at once; only waiting for them is one after the other.
+  std::size_t left = slots_.size();
+  AsyncEvent done(context_.get_executor());
+  for (auto& slot : slots_) {
+    asio::co_spawn(context_, slot->close(), [&](const std::exception_ptr&) {
+      --left;
+      done.notify_all();
+    });
+  }
+  while (left > 0) co_await done.wait();
+}
+
+Slot* App::find_slot(std::string_view id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
+}
+
+void App::count(Execution& execution) {
+  const auto& metadata = execution.result->metadata;
+  // The cause is the first key of every result's metadata (Tool results are built that way).
+  const auto start = metadata.find(R"("cause":")");
+  const auto from = start == std::string::npos ? metadata.size() : start + 9;
+  const auto cause = metadata.substr(from, metadata.find('"', from) - from);
+  const bool known = tools_.find(execution.call.tool) != nullptr;
+  calls_.add(1, metric_label("tool", known ? execution.call.tool : "unknown") + "," + metric_label("cause", cause));
+  if (execution.started_at != TimePoint{}) {
+    durations_.observe(std::chrono::duration<double>(execution.finished_at - execution.started_at).count());
+  }
+}
+
+tl::expected<App::Submitted, Refusal> App::submit(CallRequest request, const CallContext& context) {
+  auto* slot = find_slot(request.slot);
+  if (slot == nullptr) return refuse(200, "Unknown slot: " + request.slot, "unknown_slot", request);
+  if (!request.generation && strict_callers()) return refuse(400, "generation is required", "bad_generation", request);
+  if (request.generation && *request.generation < slot->generation()) {
+    return refuse(409, "stale_generation: the slot is at generation " + std::to_string(slot->generation()),
+                  "stale_generation", request);
+  }
+  if (request.id_given) {
+    auto found = ledger_.find(request.slot, request.id, request.digest);
+    if (found.match == Ledger::Match::same) return Submitted{std::move(found.execution), true};
+    if (found.match == Ledger::Match::other_content) {
+      return refuse(409, "execution_id was used for a call with other content", "execution_id_reused", request);
+    }
+    if (found.match == Ledger::Match::gone)
+      return refuse(410, "result_gone: the call ran, its result is not kept any more", "result_gone", request);
+  }
+  if (ledger_.full())
+    return refuse(429, "ledger_full: results that nobody has fetched fill the memory for them", "ledger_full", request);
+  std::size_t queued = 0;
+  for (const auto& each : slots_) queued += each->queued();
+  if (queued >= kMaxQueued)
+    return refuse(429, "queue_full: " + std::to_string(kMaxQueued) + " calls are waiting", "queue_full", request);
+  const auto arrival = now();
+  const auto timeout = request.timeout;
+  const Seconds early = !context.from_agent && timeout >= kEarlyFrom ? kEarlyBy : Seconds(0);
+  const auto start_by =
+      Deadline::after(arrival, timeout + std::chrono::duration_cast<Seconds>(context.queue_allowance));
+  const auto generation = request.generation.value_or(slot->generation());
+  auto execution = std::make_shared<Execution>(std::move(request), generation, arrival, start_by);
+  ledger_.add(execution);
+  slot->submit(execution, early);
+  return Submitted{std::move(execution), false};
+}
+
+void App::abandon(std::shared_ptr<Execution> execution, Duration grace) {
+  if (execution->state == ExecutionState::finished) return;
+  asio::co_spawn(
+      context_,
+      [this, execution, grace]() -> asio::awaitable<void> {
+        co_await closing_.wait(Deadline(now() + grace));
+        if (execution->waiters > 0 || execution->state == ExecutionState::finished) co_return;
+        if (auto* slot = find_slot(execution->call.slot)) slot->cancel(*execution);
+      },
+      asio::detached);
+}
+
+bool App::authorised(const http::RequestHead& head) const {
+  if (options_.token_sha256.empty()) return true;
+  const auto field = head.field("authorization");
+  constexpr std::string_view kScheme = "Bearer ";
+  if (!field || field->substr(0, kScheme.size()) != kScheme) return false;
+  // Digests of equal length, compared without an early way out: the time tells nothing of the token.
+  const auto digest = sha256_hex(trim(field->substr(kScheme.size())));
+  unsigned difference = digest.size() == options_.token_sha256.size() ? 0 : 1;
+  for (std::size_t i = 0; i < digest.size() && i < options_.token_sha256.size(); ++i) {
+    difference |= static_cast<unsigned char>(digest[i]) ^ static_cast<unsigned char>(options_.token_sha256[i]);
+  }
+  return difference == 0;
+}
+
+}  // namespace berth::slotd

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "slotd/routes/result_stream.hpp"
+
+#include <algorithm>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "slotd/metadata.hpp"
+
+namespace berth::slotd {
+namespace {
+
+constexpr auto kPingEvery = std::chrono::seconds(10);
+constexpr std::size_t kLineBytes = std::size_t{32} << 10;  // of output in one line
+
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
+
+// How far one item has been told.
+struct Told {
+  bool start = false;
+  bool result = false;
+  std::uint64_t out = 0;
+  std::uint64_t err = 0;
+};
+
+// An incomplete character at the end waits for its rest, unless nothing more will come.
+std::size_t whole_characters(const std::string& data, bool last) {
+  if (last) return data.size();
+  for (std::size_t back = 1; back <= std::min<std::size_t>(3, data.size()); ++back) {
+    const auto byte = static_cast<unsigned char>(data[data.size() - back]);
+    if ((byte & 0xC0U) == 0x80U) continue;
+    const std::size_t need = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    return need > back ? data.size() - back : data.size();
+  }
+  return data.size();
+}
+
+// The next output line of one stream; empty when there is nothing to tell.
+std::string output_line(const Execution& execution, const OutputRing& ring, std::string_view stream,
+                        std::uint64_t& told) {
+  auto part = ring.read(told, kLineBytes);
+  const bool last = execution.state == ExecutionState::finished && part.offset + part.data.size() == ring.total();
+  if (auto whole = whole_characters(part.data, last || part.data.size() < 4); whole > 0) part.data.resize(whole);
+  if (part.data.empty()) return {};
+  told = part.offset + part.data.size();
+  Metadata line;
+  line.text("type", "output")
+      .json("execution_id", execution.call.id_json)
+      .text("execution", execution.call.id)
+      .text("stream", stream);
+  line.integer("offset", static_cast<std::int64_t>(part.offset));
+  is_valid_utf8(part.data) ? line.text("text", part.data) : line.text("base64", base64_encode(part.data));
+  return line.str() + "\n";
+}
+
+std::string start_line(const Execution& execution, std::size_t index) {
+  Metadata line;
+  line.text("type", "start").json("execution_id", execution.call.id_json).text("execution", execution.call.id);
+  line.text("slot_id", execution.call.slot).integer("index", static_cast<std::int64_t>(index));
+  return line.str() + "\n";
+}
+
+std::string result_line(const Item& item, std::size_t index) {
+  return R"({"type": "result", "index": )" + std::to_string(index) + ", " + item.json().substr(1) + "\n";
+}
+
+// All that is new about one item.
+std::string news_of(const Item& item, std::size_t index, Told& told, bool with_output, bool with_start) {
+  std::string lines;
+  const auto* execution = item.execution.get();
+  if (execution != nullptr && with_start && !told.start && execution->state != ExecutionState::queued) {
+    told.start = true;
+    lines += start_line(*execution, index);
+  }
+  if (execution != nullptr && with_output) {
+    for (auto line = output_line(*execution, execution->stdout_ring, "stdout", told.out); !line.empty();
+         line = output_line(*execution, execution->stdout_ring, "stdout", told.out)) {
+      lines += line;
+    }
+    for (auto line = output_line(*execution, execution->stderr_ring, "stderr", told.err); !line.empty();
+         line = output_line(*execution, execution->stderr_ring, "stderr", told.err)) {
+      lines += line;
+    }
+  }
+  if (item.answered() && !told.result) {
+    told.result = true;
+    lines += result_line(item, index);
+  }
+  return lines;
+}
+
+}  // namespace
+
+ItemSet::~ItemSet() {
+  if (!watching_) return;
+  for (auto& item : items_) {
+    if (item.execution && item.execution->waiters > 0) --item.execution->waiters;
+  }
+}
+
+void ItemSet::add(Item item) {
+  if (item.execution) index_[item.execution.get()].push_back(items_.size());
+  items_.push_back(std::move(item));
+}
+
+void ItemSet::watch() {
+  watching_ = true;
+  is_dirty_.assign(items_.size(), true);
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    dirty_.push_back(i);
+    if (items_[i].execution) ++items_[i].execution->waiters;
+  }
+  for (const auto& [execution, at] : index_) items_[at.front()].execution->add_listener(weak_from_this());
+}
+
+void ItemSet::execution_changed(Execution& execution) {
+  const auto found = index_.find(&execution);
+  if (found == index_.end()) return;
+  for (const auto i : found->second) {
+    if (is_dirty_[i]) continue;
+    is_dirty_[i] = true;
+    dirty_.push_back(i);
+  }
+  news_.notify_all();
+}
+
+void ItemSet::disconnected(App& app, Duration grace) {
+  if (disconnected_) return;
+  disconnected_ = true;
+  watching_ = false;
+  for (auto& item : items_) {
+    if (!item.execution) continue;
+    if (item.execution->waiters > 0) --item.execution->waiters;
+    app.abandon(item.execution, grace);
+  }
+  news_.notify_all();
+}
+
+asio::awaitable<void> ItemSet::all_answered() {
+  const auto answered = [](const Item& item) { return item.answered(); };
+  while (!disconnected_ && !std::all_of(items_.begin(), items_.end(), answered)) co_await news_.wait();
+}
+
+asio::awaitable<std::optional<std::size_t>> ItemSet::next_news(Deadline deadline) {
+  while (dirty_.empty() && !disconnected_ && !deadline.expired(now())) co_await news_.wait(deadline);
+  if (dirty_.empty() || disconnected_) co_return std::nullopt;
+  const auto index = dirty_.front();
+  dirty_.pop_front();
+  is_dirty_[index] = false;
+  co_return index;
+}
+
+void ItemSet::delivered(Ledger& ledger) {
+  for (auto& item : items_) {
+    if (item.execution) ledger.delivered(item.execution);
+  }
+}
+
+asio::awaitable<void> stream_items(App& app, http::Exchange& exchange, std::shared_ptr<ItemSet> items, bool with_output,
+                                   bool with_start) {
+  http::Response head;
+  head.content_type = http::kNdjsonType;
+  if (!co_await exchange.begin_stream(std::move(head))) co_return;
+  std::vector<Told> told(items->items().size());
+  std::size_t results = 0;
+  auto ping_at = now() + kPingEvery;
+  while (results < told.size() && !items->is_disconnected()) {
+    const auto index = co_await items->next_news(Deadline(ping_at));
+    std::string lines;
+    if (index) {
+      const bool was_told = told[*index].result;
+      lines = news_of(items->items()[*index], *index, told[*index], with_output, with_start);
+      if (told[*index].result && !was_told) ++results;
+    } else if (now() >= ping_at) {
+      lines = "{\"type\": \"ping\"}\n";
+    }
+    if (lines.empty()) continue;
+    ping_at = now() + kPingEvery;
+    if (!co_await exchange.write(lines)) co_return;
+    if (index && told[*index].result && items->items()[*index].execution)
+      app.ledger().delivered(items->items()[*index].execution);
+  }
+  if (items->is_disconnected()) co_return;
+  (void)co_await exchange.write(R"({"type": "end", "results": )" + std::to_string(results) + "}\n");
+  (void)co_await exchange.end_stream();
+}
+
+}  // namespace berth::slotd
