@@ -134,7 +134,7 @@ struct RestoredContainer {
   std::string job;
   std::string boot;
   std::uint64_t version = 0;
-  std::vector<Generation> generations;  // one for each slot, the highest ever stored
+  std::vector<Generation> generations;  // one for each slot, the highest stored; 0: none
 };
 // Containers are suspect until the driver says ContainerStarted (with boot and floors) or ContainerLost. Leases are
 // honoured if they fit their container and slot; `ends_at` is already on this agent's clock; idle time starts anew.

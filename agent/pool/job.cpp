@@ -98,7 +98,10 @@ void Pool::Core::start_failed(Job& job, const std::string& why) {
 void Pool::Core::back_off(Job& job, const std::string& why) {
   job.last_failure = why;
   touch(job);
-  if (now_ < job.retry_at) return;
+  if (now_ < job.retry_at) {
+    job.retry_at = std::max(job.retry_at, now_ + options_.first_backoff);
+    return;
+  }
   const bool quiet = job.failures == 0 || now_ - job.failed_at > 2 * options_.most_backoff;
   job.failures = quiet ? 1 : job.failures + 1;
   job.failed_at = now_;

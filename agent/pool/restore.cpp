@@ -40,7 +40,11 @@ void Pool::Core::restore(const RestoredContainer& saved) {
   container.version = saved.version;
   container.boot = saved.boot;
   container.adopting = true;
-  for (unsigned i = 0; i < container.slots.size(); ++i) container.slots[i].generation = saved.generations[i];
+  // The first lease of a slot has the first generation, which is not stored: it may have been lent.
+  const Generation first = rules_.next_generation(0, 0);
+  for (unsigned i = 0; i < container.slots.size(); ++i) {
+    container.slots[i].generation = std::max(first, saved.generations[i]);
+  }
   container.cause = "not heard of since the agent was restarted";
   change(container, ContainerState::suspect, container.cause);
   timers_.set(container.alarm, now_ + options_.suspect_grace, &container);
