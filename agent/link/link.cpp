@@ -72,8 +72,12 @@ void ContainerLink::give_up(const PendingPtr& pending) {
   finish(*pending, agent_result(pending->call, Cause::transport, "the container did not answer by the call's deadline",
                                 started_of(pending->sent)));
   if (!pending->sent) return;
-  asio::co_spawn(context_, cancel(pending->call.slot, pending->call.execution_id, pending->call.generation.value_or(0)),
-                 asio::detached);
+  // The work owns the link from the start: it may outlive whoever asked for it.
+  auto work = [self = shared_from_this(), pending]() -> asio::awaitable<void> {
+    const Call& call = pending->call;
+    co_await self->cancel(call.slot, call.execution_id, call.generation.value_or(0));
+  };
+  asio::co_spawn(context_, std::move(work), asio::detached);
 }
 
 void ContainerLink::finish(Pending& pending, Result result) {
@@ -104,7 +108,10 @@ void ContainerLink::pump() {
   Batch batch = choose();
   if (batch.empty()) return;
   writing_ = true;
-  asio::co_spawn(context_, run_batch(std::move(batch)), asio::detached);
+  auto work = [self = shared_from_this(), batch = std::move(batch)]() -> asio::awaitable<void> {
+    self->settle(batch, co_await self->exchange(batch));
+  };
+  asio::co_spawn(context_, std::move(work), asio::detached);
 }
 
 ContainerLink::Batch ContainerLink::choose() {

@@ -114,7 +114,6 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   void leave_slot(Pending& pending);
   [[nodiscard]] Batch choose();
   [[nodiscard]] std::size_t take_prefix(SlotQueue& queue, Batch& batch, std::size_t bytes) const;
-  [[nodiscard]] boost::asio::awaitable<void> run_batch(Batch batch);
   [[nodiscard]] boost::asio::awaitable<Outcome> exchange(const Batch& batch);
   [[nodiscard]] boost::asio::awaitable<Outcome> read_results(http::ClientConnection& connection, const Batch& batch);
   [[nodiscard]] Expected<bool> take_line(std::string_view text, const Batch& batch);

@@ -35,12 +35,6 @@ class Writing {
 
 }  // namespace
 
-asio::awaitable<void> ContainerLink::run_batch(Batch batch) {
-  const auto self = shared_from_this();
-  const Outcome outcome = co_await exchange(batch);
-  settle(batch, outcome);
-}
-
 http::ClientRequest ContainerLink::batch_request(const Batch& batch) const {
   http::ClientRequest request;
   request.method = "POST";

@@ -44,7 +44,7 @@ void LocalDriver::start(ContainerSpec spec) {
   auto container = std::make_shared<LocalContainer>(context_, options_, std::move(spec),
                                                     [this](const ContainerFacts& facts) { heard(facts); });
   containers_.emplace(id, container);
-  asio::co_spawn(context_, container->run(), asio::detached);
+  asio::co_spawn(context_, [container] { return container->run(); }, asio::detached);
 }
 
 void LocalDriver::heard(const ContainerFacts& facts) {

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Callers and leases: acquire, call, files, release, stop.
+#include "agent/runtime/runtime.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <functional>
+
+#include "base/text.hpp"
+
+namespace berth::agent {
+
+namespace asio = boost::asio;
+
+namespace {
+
+TimePoint now() { return std::chrono::steady_clock::now(); }
+
+Duration to_duration(Seconds seconds) { return Deadline::after(TimePoint{}, seconds).at() - TimePoint{}; }
+
+// Changes when what runs inside the containers changes.
+std::uint64_t version_of(const jobs::Job& job) {
+  return std::hash<std::string>{}(container_spec_to_json(jobs::container_spec(job, "version")));
+}
+
+pool::JobApplied pool_view(const jobs::Job& job) {
+  pool::JobApplied view;
+  view.job = job.name;
+  view.min = job.containers.min;
+  view.max = job.containers.max;
+  view.spare = job.containers.spare;
+  view.slots = job.slots;
+  if (job.lease.ttl) view.ttl = to_duration(*job.lease.ttl);
+  view.idle = to_duration(job.lease.idle);
+  view.version = version_of(job);
+  return view;
+}
+
+}  // namespace
+
+Runtime::Runtime(asio::io_context& context, drivers::Driver& driver, RuntimeOptions options)
+    : context_(context), driver_(driver), options_(std::move(options)), pool_(options_.pool), tick_timer_(context) {}
+
+Runtime::~Runtime() = default;
+
+asio::awaitable<Expected<void>> Runtime::start() {
+  const auto self = shared_from_this();
+  driver_.watch([weak = weak_from_this()](const drivers::ContainerFacts& facts) {
+    if (const auto alive = weak.lock()) alive->heard(facts);
+  });
+  const auto found = co_await driver_.adopt();
+  if (!found) co_return tl::unexpected(found.error());
+  for (const drivers::ContainerFacts& facts : *found) heard(facts);
+  co_return Expected<void>{};
+}
+
+void Runtime::apply(const jobs::Job& job) {
+  jobs_.insert_or_assign(job.name, job);
+  step(pool_view(job));
+}
+
+void Runtime::remove_job(const std::string& name, bool force) { step(pool::JobRemoved{name, force}); }
+
+asio::awaitable<Expected<pool::Lease>> Runtime::acquire(AcquireRequest request) {
+  const auto self = shared_from_this();
+  const pool::RequestId id = next_request_++;
+  const auto answer = std::make_shared<Promise<Expected<pool::Lease>>>(context_);
+  waiting_.emplace(id, answer);
+  pool::AcquireRequested event;
+  event.request = id;
+  event.lease = random_hex(16);
+  event.job = request.job;
+  event.trajectory = std::move(request.trajectory);
+  event.owner = std::move(request.owner);
+  event.deadline = request.wait.at();
+  step(std::move(event));
+  auto lease = co_await answer->wait(Deadline());
+  if (!*lease && lease->error().code == "container_failed") {
+    const auto why = start_errors_.find(request.job);
+    if (why != start_errors_.end()) lease->error().hint = why->second.hint;
+  }
+  co_return std::move(*lease);
+}
+
+void Runtime::release(const std::string& lease) { step(pool::ReleaseRequested{lease}); }
+
+Expected<Runtime::Found> Runtime::find(const std::string& lease) const {
+  const pool::Lease* found = pool_.find_lease(lease);
+  if (found == nullptr) {
+    const auto why = pool_.ended(lease);
+    if (!why) return fail("unknown_lease", "there is no lease " + lease);
+    return fail("lease_ended", "the lease has ended: " + std::string(pool::to_string(*why)), "acquire a slot anew");
+  }
+  const auto container = containers_.find(found->container);
+  if (container == containers_.end() || !container->second.link)
+    return fail("container_unavailable", "the container " + found->container + " does not answer yet", "try again");
+  return Found{container->second.link, *found};
+}
+
+asio::awaitable<Expected<Result>> Runtime::call(std::string lease, LeaseCall wanted, OutputSink sink) {
+  const auto self = shared_from_this();
+  const auto found = find(lease);
+  if (!found) co_return tl::unexpected(found.error());
+  Call call;
+  call.execution_id = wanted.execution_id.empty() ? random_hex(16) : std::move(wanted.execution_id);
+  call.slot = pool::slot_name(found->second.slot);
+  call.generation = found->second.generation;
+  call.tool = std::move(wanted.tool);
+  call.args = std::move(wanted.args);
+  call.timeout = wanted.timeout;
+  call.env = std::move(wanted.env);
+  call.limits = wanted.limits;
+  step(pool::CallStarted{lease});
+  auto result = co_await found->first->call(std::move(call), std::move(sink));
+  step(pool::CallEnded{lease});
+  co_return result;
+}
+
+asio::awaitable<Expected<void>> Runtime::put_tar(std::string lease, std::string path, std::string tar, Deadline deadline) {
+  const auto self = shared_from_this();
+  const auto found = find(lease);
+  if (!found) co_return tl::unexpected(found.error());
+  const auto& [link, held] = *found;
+  auto done = co_await link->put_tar(pool::slot_name(held.slot), held.generation, std::move(path), std::move(tar), deadline);
+  step(pool::LeaseUsed{lease});
+  co_return done;
+}
+
+asio::awaitable<Expected<void>> Runtime::get_file(std::string lease, std::string path, bool as_tar, ContainerLink::BytesSink sink,
+                                                  Deadline deadline) {
+  const auto self = shared_from_this();
+  const auto found = find(lease);
+  if (!found) co_return tl::unexpected(found.error());
+  const auto& [link, held] = *found;
+  auto done = co_await link->get_file(pool::slot_name(held.slot), held.generation, std::move(path), as_tar, std::move(sink), deadline);
+  step(pool::LeaseUsed{lease});
+  co_return done;
+}
+
+asio::awaitable<Expected<void>> Runtime::stop(Deadline graceful_until) {
+  const auto self = shared_from_this();
+  for (const auto& [name, job] : jobs_) step(pool::JobRemoved{name, true});
+  auto removed = co_await driver_.remove(graceful_until);
+  tick_timer_.cancel();
+  co_return removed;
+}
+
+// --- the pool's effects -------------------------------------------------------------------------------------------
+
+// Effects may bring new events; those wait their turn, so that effects are carried out in the order the pool gave them.
+void Runtime::step(pool::Event event) {
+  events_.push_back(std::move(event));
+  if (stepping_) return;
+  stepping_ = true;
+  while (!events_.empty()) {
+    const pool::Event next = std::move(events_.front());
+    events_.pop_front();
+    for (const pool::Effect& effect : pool_.step(next, now())) {
+      if (options_.observer) options_.observer(effect);
+      std::visit([this](const auto& each) { on(each); }, effect);
+    }
+  }
+  stepping_ = false;
+  if (std::exchange(wanted_changed_, false)) converge();
+  arm_timer();
+}
+
+void Runtime::arm_timer() {
+  const TimePoint at = pool_.next_tick();
+  if (at == TimePoint::max()) {
+    tick_timer_.cancel();
+    return;
+  }
+  tick_timer_.expires_at(at);
+  tick_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (self && !error) self->step(pool::Tick{});
+  });
+}
+
+void Runtime::on(const pool::Granted& effect) {
+  const auto waiter = waiting_.extract(effect.request);
+  if (!waiter.empty()) waiter.mapped()->set(effect.lease);
+}
+
+void Runtime::on(const pool::Refused& effect) {
+  const auto waiter = waiting_.extract(effect.request);
+  if (!waiter.empty()) waiter.mapped()->set(tl::unexpected(effect.error));
+}
+
+void Runtime::on(const pool::LeaseEnded& effect) {
+  const auto container = containers_.find(effect.lease.container);
+  if (container == containers_.end() || !container->second.link) return;
+  const bool asked = effect.why == pool::EndReason::released;
+  const bool gone = effect.why == pool::EndReason::container_lost;
+  const Cause cause = asked ? Cause::cancelled : gone ? Cause::container_lost : Cause::slot_lost;
+  std::string message = "the lease ended: " + std::string(pool::to_string(effect.why));
+  if (!effect.message.empty()) message += " (" + effect.message + ")";
+  container->second.link->end_slot(pool::slot_name(effect.lease.slot), effect.lease.generation, cause, message);
+}
+
+}  // namespace berth::agent

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pool brought to life: its effects carried out, its events collected from driver, links, timers and callers.
+// A daemon keeps one for years, `berth run` for a minute. Single-threaded: everything on one io_context, which has to run
+// until stop() has returned; make it with make_shared.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/link/link.hpp"
+#include "agent/pool/pool.hpp"
+#include "agent/promise.hpp"
+#include "drivers/driver.hpp"
+#include "jobs/job.hpp"
+
+namespace berth::agent {
+
+struct RuntimeOptions {
+  pool::Options pool;
+  LinkLimits link;
+  std::chrono::milliseconds health_interval{5'000};
+  // Sees every effect before it is carried out (Persist before what depends on it): the store, the event stream.
+  std::function<void(const pool::Effect&)> observer;
+};
+
+struct AcquireRequest {
+  std::string job;
+  std::string trajectory;  // empty: one of its own
+  std::string owner;
+  Deadline wait;  // the answer comes by then
+};
+
+// A call as a caller knows it; container, slot and generation are the lease's.
+struct LeaseCall {
+  std::string execution_id;  // empty: the runtime draws 128 random bits
+  std::string tool;
+  std::string args = "{}";
+  Seconds timeout{30};
+  std::map<std::string, std::string> env;
+  CallLimits limits;
+};
+
+class Runtime : public std::enable_shared_from_this<Runtime> {
+ public:
+  // The driver outlives the runtime.
+  Runtime(boost::asio::io_context& context, drivers::Driver& driver, RuntimeOptions options = {});
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  // Takes over what the driver still has of an earlier life. Once, first.
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> start();
+
+  // Brings the job's pool up, or makes it what the job now says.
+  void apply(const jobs::Job& job);
+  void remove_job(const std::string& name, bool force);
+
+  // Errors: those of pool::Refused; "container_failed" carries the hint of the container's own error.
+  [[nodiscard]] boost::asio::awaitable<Expected<pool::Lease>> acquire(AcquireRequest request);
+  // The slot is reset before anybody else gets it. Releasing twice is harmless.
+  void release(const std::string& lease);
+
+  // Errors mean that nothing ran: "unknown_lease", "lease_ended", and those of ContainerLink::call.
+  [[nodiscard]] boost::asio::awaitable<Expected<Result>> call(std::string lease, LeaseCall call, OutputSink sink = {});
+
+  // Files of the lease's slot, relative to its workspace (ContainerLink::put_tar, get_file).
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> put_tar(std::string lease, std::string path, std::string tar, Deadline deadline);
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> get_file(std::string lease, std::string path, bool as_tar,
+                                                                ContainerLink::BytesSink sink, Deadline deadline);
+
+  // Ends every lease, call and container; gracefully until the deadline, then by force. The error names what is left.
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> stop(Deadline graceful_until);
+
+  [[nodiscard]] const pool::Pool& pool() const { return pool_; }
+  // What the containers said of themselves when they came up, by id.
+  [[nodiscard]] const std::map<std::string, HealthFacts>& health() const { return health_; }
+
+ private:
+  // From StartContainer (or adoption) until the driver says gone.
+  struct Container {
+    std::string job;
+    std::optional<ContainerSpec> wanted;  // none: asked to stop
+    std::shared_ptr<ContainerLink> link;  // set once it has answered
+    std::shared_ptr<boost::asio::steady_timer> pause;  // of its health watcher
+    std::optional<Error> refused;  // it runs but does not answer as it should, and is being taken down for that
+  };
+  using Found = std::pair<std::shared_ptr<ContainerLink>, pool::Lease>;
+
+  void step(pool::Event event);
+  void on(const pool::Granted& effect);
+  void on(const pool::Refused& effect);
+  void on(const pool::LeaseEnded& effect);
+  void on(const pool::ResetSlot& effect);
+  void on(const pool::StartContainer& effect);
+  void on(const pool::StopContainer& effect);
+  template <typename Other>
+  void on(const Other&) {}  // for observers only
+  void arm_timer();
+
+  void heard(const drivers::ContainerFacts& facts);
+  void heard_gone(const drivers::ContainerFacts& facts);
+  [[nodiscard]] boost::asio::awaitable<void> welcome(drivers::ContainerFacts facts);
+  [[nodiscard]] boost::asio::awaitable<void> watch_health(std::string container, std::shared_ptr<ContainerLink> link);
+  [[nodiscard]] boost::asio::awaitable<void> reset(std::shared_ptr<ContainerLink> link, pool::ResetSlot effect);
+  [[nodiscard]] boost::asio::awaitable<Expected<HealthFacts>> first_health(ContainerLink& link, const drivers::ContainerFacts& facts);
+  void refuse(const std::string& container, Error why);
+  void converge();
+  [[nodiscard]] Expected<Found> find(const std::string& lease) const;
+
+  boost::asio::io_context& context_;
+  drivers::Driver& driver_;
+  RuntimeOptions options_;
+  pool::Pool pool_;
+  boost::asio::steady_timer tick_timer_;
+  std::map<std::string, jobs::Job> jobs_;
+  std::map<std::string, Container> containers_;
+  std::map<std::string, HealthFacts> health_;
+  std::map<std::string, Error> start_errors_;  // job -> why its last container did not come up
+  std::map<pool::RequestId, std::shared_ptr<Promise<Expected<pool::Lease>>>> waiting_;
+  pool::RequestId next_request_ = 1;
+  std::deque<pool::Event> events_;
+  bool stepping_ = false;
+  bool wanted_changed_ = false;
+};
+
+}  // namespace berth::agent
