@@ -56,7 +56,7 @@ Expected<std::size_t> ChunkedDecoder::skip_framing(std::string_view input) {
 
 void ChunkedDecoder::take_data(std::uint64_t count) {
   left_ -= count;
-  if (left_ == 0) state_ = State::data_end;
+  if (count > 0 && left_ == 0) state_ = State::data_end;
 }
 
 Expected<std::size_t> ChunkedDecoder::skip_one(std::string_view input) {

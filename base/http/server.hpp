@@ -51,7 +51,8 @@ class Exchange {
   [[nodiscard]] virtual asio::awaitable<Expected<void>> end_stream() = 0;
 
   // `callback` runs once, on the io_context, when the peer closes or resets while the handler is still at work (bytes
-  // of X
+  // of a pipelined next request are left alone). The watch begins when the body has been read to its end; before that,
+  // reading it reports the hang-up and calls back. Replaces an earlier callback; dropped when the handler returns.
   virtual void on_disconnect(std::function<void()> callback) = 0;
 };
 

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The messages of facts/threats.md section 1 and their relatives, as data for the gate, the server and the fuzz seeds.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace berth::http {
+
+struct Message {
+  std::string name;  // a test name: letters and digits
+  std::string bytes;
+  int status;
+};
+
+// Heads (and bodies where the framing is the point) that must be refused with `status`.
+std::vector<Message> refused_messages();
+// Messages that must be served: exactly one request each.
+std::vector<Message> accepted_messages();
+
+}  // namespace berth::http
