@@ -50,7 +50,8 @@ TEST(CallRequest, AnIdOfAnotherTypeIsEchoedAsItCameAndRunsEveryTime) {
 }
 
 TEST(CallRequest, AStringIdOutsideThePatternIsRefusedByName) {
-  for (const std::string id : {"", "a b", "a/b", "\\u00e9", std::string(129, 'a').c_str()}) {
+  const std::vector<std::string> ids{"", "a b", "a/b", "\\u00e9", std::string(129, 'a')};
+  for (const auto& id : ids) {
     const auto call = parse(with(R"("execution_id":")" + id + "\""));
     ASSERT_FALSE(call) << id;
     EXPECT_THAT(call.error().error, HasSubstr("[A-Za-z0-9._:-]{1,128}"));

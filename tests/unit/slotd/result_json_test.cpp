@@ -25,7 +25,7 @@ TEST(ResultJson, AReplayIsMarked) {
 TEST(ResultJson, AnyBytesMakeValidJson) {
   std::string bytes;
   for (int byte = 0; byte < 256; ++byte) bytes += static_cast<char>(byte);
-  EXPECT_NO_THROW((void)Json::parse(result_json(Finished{false, bytes, bytes, "{}"}, "null", false)));
+  EXPECT_TRUE(Json::accept(result_json(Finished{false, bytes, bytes, "{}"}, "null", false)));
 }
 
 TEST(ErrorJson, HasTwoKeysUnlessACodeIsGiven) {
