@@ -185,7 +185,7 @@ void Checker::scalar_map(const Node& node, const KeyRule& rule, const std::strin
 void Checker::text_list(const Node& node, const std::string& path) {
   for (std::size_t i = 0; i < node.items.size(); ++i) {
     const Node& item = *node.items[i];
-    if (item.broken || read_text(item)) continue;
+    if (item.broken || !read_text(item).value_or("").empty()) continue;
     wrong(item, below(path, std::to_string(i)), "text", advice_for_text(item));
   }
 }

@@ -62,6 +62,13 @@ void Complaints::add_line(const std::string& file, std::size_t line, std::string
   push(kOtherFile, Diagnostic{file, Position{line, 0}, std::move(message)});
 }
 
+bool Complaints::has(Place place) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    const Position at = entry.diagnostic.at;
+    return entry.source == place.source && at.line == place.at.line && at.column == place.at.column;
+  });
+}
+
 void Complaints::push(unsigned source, Diagnostic diagnostic) {
   if (full()) {
     more_ = true;

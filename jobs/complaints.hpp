@@ -27,6 +27,7 @@ class Complaints {
   void add_line(const std::string& file, std::size_t line, std::string message);
 
   [[nodiscard]] bool empty() const { return entries_.empty(); }
+  [[nodiscard]] bool has(Place place) const;
   // True once no further complaint will be shown: callers with a million lines to check may stop.
   [[nodiscard]] bool full() const { return entries_.size() >= kMaxShown; }
   // In the order of the file, repetitions left out; what --set says comes after it.

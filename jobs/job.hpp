@@ -110,8 +110,8 @@ struct Job {
 };
 
 struct LoadOptions {
-  std::vector<std::string> sets;     // "a.b=VALUE", VALUE read as YAML
-  std::optional<DriverKind> driver;  // --driver
+  std::vector<std::string> sets{};     // "a.b=VALUE", VALUE read as YAML
+  std::optional<DriverKind> driver{};  // --driver
 };
 
 // Reads, applies sets and checks everything that can be checked without running, trajectories and templates included.

@@ -95,7 +95,8 @@ std::string complaint_about_name(std::string_view name, const Job& job) {
   }
   const std::string_view var = var_name(name);
   if (var.empty()) {
-    return braced(name) + " is unknown" + did_you_mean(name, {"index", "trajectory"}, "") + "; " + std::string(kNames);
+    const auto near = name == "item" ? "" : did_you_mean(name, {"index", "trajectory"}, "");
+    return braced(name) + " is unknown" + near + "; " + std::string(kNames);
   }
   if (job.vars.contains(std::string(var))) return {};
   std::vector<std::string> known;

@@ -108,13 +108,16 @@ void parse(std::string_view text, TreeBuilder& builder) {
 }  // namespace
 
 NodePtr read_tree(std::string_view text, unsigned source, Complaints& complaints, const TreeBounds& bounds) {
-  TreeBuilder builder(source, complaints, bounds);
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  TreeBuilder builder(text, source, complaints, bounds);
   try {
     if (auto refusal = check_bytes(text, bounds)) throw std::move(*refusal);
     parse(text, builder);
     if (!builder.root()) throw Refusal{{1, 1}, "nothing is written here"};
   } catch (const Refusal& refusal) {
-    complaints.add(Place{source, source == 0 ? refusal.at : Position{}}, refusal.message);
+    const Place place{source, source == 0 ? refusal.at : Position{}};
+    if (!complaints.has(place)) complaints.add(place, refusal.message);
     return nullptr;
   }
   return builder.root();

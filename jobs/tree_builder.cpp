@@ -20,8 +20,23 @@ void TreeBuilder::OnDocumentStart(const YAML::Mark& mark) {
 }
 
 void TreeBuilder::check_tag(const YAML::Mark& mark, const std::string& tag) {
-  if (tag.empty() || tag == "?" || tag == "!") return;
+  const bool written = mark.pos >= 0 && text_.substr(static_cast<std::size_t>(mark.pos), 1) == "!";
+  if (tag.empty() || tag == "?" || (tag == "!" && !written)) return;
   complaints_.add(place(mark), "YAML tags such as !!str are not used in job files; quote text instead");
+}
+
+// The parser takes the end of the file for the missing quote when a line ends before it.
+void TreeBuilder::check_quotes(const YAML::Mark& mark) const {
+  if (mark.pos < 0 || static_cast<std::size_t>(mark.pos) >= text_.size()) return;
+  const std::string_view rest = text_.substr(static_cast<std::size_t>(mark.pos));
+  const char quote = rest.front();
+  if (quote != '"' && quote != '\'') return;
+  for (std::size_t i = 1; i < rest.size(); ++i) {
+    const bool doubled = quote == '\'' && rest.substr(i, 2) == "''";
+    if (rest[i] == quote && !doubled) return;
+    if (doubled || (quote == '"' && rest[i] == '\\')) ++i;
+  }
+  throw Refusal{position_of(mark), "this quote is never closed"};
 }
 
 void TreeBuilder::count(Position at, std::size_t nodes, std::size_t text_bytes, std::size_t depth) {
@@ -52,6 +67,7 @@ void TreeBuilder::OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) {
 void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                            const std::string& value) {
   check_tag(mark, tag);
+  if (tag != "?") check_quotes(mark);
   count(position_of(mark), 1, value.size(), 1);
   auto node = std::make_shared<Node>();
   node->kind = NodeKind::scalar;

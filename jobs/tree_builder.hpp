@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 #include <yaml-cpp/anchor.h>
@@ -27,8 +28,9 @@ struct Refusal {
 
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  TreeBuilder(unsigned source, Complaints& complaints, const TreeBounds& bounds)
-      : source_(source), complaints_(complaints), bounds_(bounds) {}
+  // `text` is what is being parsed, without a byte order mark.
+  TreeBuilder(std::string_view text, unsigned source, Complaints& complaints, const TreeBounds& bounds)
+      : text_(text), source_(source), complaints_(complaints), bounds_(bounds) {}
 
   [[nodiscard]] NodePtr root() const { return root_; }
 
@@ -61,6 +63,7 @@ class TreeBuilder final : public YAML::EventHandler {
     return source_ == 0 ? Place{0, position_of(mark)} : Place{source_, {}};
   }
   void check_tag(const YAML::Mark& mark, const std::string& tag);
+  void check_quotes(const YAML::Mark& mark) const;
   void count(Position at, std::size_t nodes, std::size_t text_bytes, std::size_t depth);
   void open(NodeKind kind, const YAML::Mark& mark, YAML::anchor_t anchor, YAML::EmitterStyle::value style);
   void close();
@@ -69,6 +72,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void refuse_compound_key(Open& parent, const Node& node);
   void take_value(Open& parent, NodePtr node);
 
+  std::string_view text_;
   unsigned source_;
   Complaints& complaints_;
   TreeBounds bounds_;
