@@ -131,7 +131,8 @@ void Pool::Core::adopt(Container& container, const ContainerStarted& event) {
     const std::string why = "the slot was reset by somebody else";
     if (slot.tenancy != nullptr) {
       release(*slot.tenancy, EndReason::slot_lost, why);
-    } else if (std::erase(container.free, i) > 0) {
+    } else if (slot.state == SlotState::available || slot.asked) {
+      std::erase(container.free, i);
       clean(container, i, why);
     }
   }

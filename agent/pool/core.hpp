@@ -122,6 +122,7 @@ class Pool::Core {
   void start_failed(Job& job, const std::string& why);
   void back_off(Job& job, const std::string& why);
   [[nodiscard]] bool hopeless(const Job& job) const;
+  void settle_all();
   void settle(Job& job);
   void scale(Job& job);
   void touch(Job& job);
@@ -147,7 +148,7 @@ class Pool::Core {
   std::uint64_t next_turn_ = 0;
   std::uint64_t next_container_ = 1;
   std::vector<Effect> effects_;
-  std::vector<Job*> dirty_;  // jobs to settle at the end of the step
+  std::vector<Job*> dirty_;  // jobs to settle
   Clockwork timers_;         // before the records, whose alarms point into it
   std::map<std::string, std::unique_ptr<Job>, std::less<>> jobs_;
   std::map<std::string, std::unique_ptr<Container>, std::less<>> containers_;

@@ -118,6 +118,11 @@ void Pool::Core::touch(Job& job) {
   dirty_.push_back(&job);
 }
 
+void Pool::Core::settle_all() {
+  for (std::size_t i = 0; i < dirty_.size(); ++i) settle(*dirty_[i]);
+  dirty_.clear();
+}
+
 void Pool::Core::settle(Job& job) {
   dispatch(job);
   scale(job);

@@ -13,9 +13,9 @@ std::vector<Effect> Pool::Core::step(const Event& event, TimePoint now) {
   while (auto target = timers_.pop(now_)) {
     std::visit([this](auto what) { due(what); }, *target);
   }
+  settle_all();
   std::visit([this](const auto& what) { on(what); }, event);
-  for (std::size_t i = 0; i < dirty_.size(); ++i) settle(*dirty_[i]);
-  dirty_.clear();
+  settle_all();
   return std::exchange(effects_, {});
 }
 

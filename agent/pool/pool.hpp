@@ -39,7 +39,7 @@ class Pool {
   Pool(Pool&&) noexcept;
   Pool& operator=(Pool&&) noexcept;
 
-  // What is due at `now` happens first, whatever the event; time that goes backwards stands still.
+  // What is due at `now` happens first, as if a Tick came before; time that goes backwards stands still.
   [[nodiscard]] std::vector<Effect> step(const Event& event, TimePoint now);
 
   // When to send Tick if nothing else happens before; max: not needed. It may find nothing to do.

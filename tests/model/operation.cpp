@@ -15,11 +15,12 @@ struct Kind {
 
 // In the order of What.
 constexpr std::array<Kind, kWhats> kKinds{{
-    {"acquire", 28},  {"cancel", 3},   {"release", 10},  {"use", 2},         {"renew", 1},         {"call_start", 3},
-    {"call_end", 3},  {"run_call", 8}, {"late_call", 4}, {"reset_done", 16}, {"reset_dropped", 2}, {"start_done", 18},
-    {"stop_done", 8}, {"die", 2},      {"suspect", 3},   {"healthy", 4},     {"reboot", 2},        {"foreign_reset", 1},
-    {"mail", 3},      {"repeat", 4},   {"drain", 1},     {"apply", 2},       {"remove", 1},        {"close", 1},
-    {"crash", 2},     {"sleep", 7},    {"tick", 5},
+    {"acquire", 80},      {"cancel", 8},      {"release", 30},      {"use", 6},        {"renew", 4},
+    {"call_start", 9},    {"call_end", 9},    {"run_call", 24},     {"late_call", 12}, {"reset_done", 60},
+    {"reset_dropped", 4}, {"start_done", 60}, {"stop_done", 30},    {"die", 5},        {"suspect", 8},
+    {"healthy", 12},      {"reboot", 5},      {"foreign_reset", 4}, {"mail", 10},      {"repeat", 12},
+    {"drain", 3},         {"apply", 8},       {"remove", 2},        {"close", 2},      {"crash", 4},
+    {"sleep", 18},        {"tick", 16},
 }};
 
 What draw(Random& random) {

@@ -103,10 +103,18 @@ std::vector<Plant> make_rules() {
   all.push_back(
       wrong_rule("StopsLeasedSlots", [](Rules& rules) { rules.may_stop = [](const Berths&) { return true; }; }));
   all.push_back(wrong_rule("GrowsBeyondMax", [](Rules& rules) {
-    rules.to_start = [](const Census& job) { return job.waiting > job.available + job.coming ? 1U : 0U; };
+    rules.to_start = [](const Census& true_job) {
+      Census job = true_job;
+      ++job.max;
+      return default_rules().to_start(job);
+    };
   }));
   all.push_back(wrong_rule("NeverGrows", [](Rules& rules) {
-    rules.to_start = [](const Census& job) { return job.total < job.min ? job.min - job.total : 0U; };
+    rules.to_start = [](const Census& true_job) {
+      Census job = true_job;
+      job.waiting = 0;
+      return default_rules().to_start(job);
+    };
   }));
   all.push_back(wrong_rule("QueueWithoutBound",
                            [](Rules& rules) { rules.may_wait = [](std::size_t, std::size_t) { return true; }; }));

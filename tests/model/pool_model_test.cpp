@@ -12,7 +12,7 @@
 namespace berth::pool::model {
 namespace {
 
-constexpr std::uint64_t kSequences = 10000;
+constexpr std::uint64_t kSequences = 50000;
 constexpr std::size_t kSteps = 100;
 constexpr std::uint64_t kSequencesPerPlant = 3000;
 
@@ -44,6 +44,13 @@ TEST(PoolModel, HoldsItsInvariantsAndTakesEveryTransition) {
   std::cout << coverage.report();
   if (count < kSequences) return;
   EXPECT_EQ(coverage.missing(), 0U) << "transitions that were never taken";
+}
+
+TEST(PoolModel, WhatIsDueComesFirstWhateverTheEvent) {
+  const std::uint64_t first = first_seed();
+  for (std::uint64_t seed = first; seed < first + kSequencesPerPlant; ++seed) {
+    ASSERT_TRUE(same_with_and_without_ticks(random_operations(seed, kSteps))) << "seed " << seed;
+  }
 }
 
 class PlantedFault : public testing::TestWithParam<std::size_t> {};

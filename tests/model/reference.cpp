@@ -66,9 +66,7 @@ void Reference::on(const AcquireRequested& event) {
 }
 
 void Reference::on(const AcquireCancelled& event) {
-  const auto found = waiters_.find(event.request);
-  // One whose deadline has passed is refused first.
-  if (found != waiters_.end() && found->second.wish.deadline > now_) waiters_.erase(found);
+  waiters_.erase(event.request);
 }
 
 void Reference::on(const RenewRequested& event) {

@@ -24,7 +24,10 @@ void Reference::check_leases(const Pool& pool) {
     expect(known->second.generation == lease.generation, 1, "a generation changed under a lease");
     expect(known->second.expires_at() == lease.expires_at(), 7, "a lease ends at another time than promised");
   }
-  for (const auto& [id, lease] : leases_) expect(lease.expires_at() > now_, 5, "a lease outlived its end");
+  for (const auto& [id, lease] : leases_) {
+    expect(lease.expires_at() > now_, 5, "a lease outlived its end");
+    expect(pool.next_tick() <= lease.expires_at(), 5, "nothing will wake the pool at a lease's end");
+  }
 }
 
 void Reference::check_waiters(const Pool& pool) {

@@ -25,6 +25,10 @@ class Play {
   Play(const Plant& plant, Coverage* coverage)
       : plant_(plant), coverage_(coverage), reference_(options_of_life(0)), pool_(options_of_life(0), plant.rules) {}
 
+  // From now on a second pool hears the same events, but no ticks before them.
+  void compare_with_twin() { twin_.emplace(options_of_life(0)); }
+  [[nodiscard]] bool twin_differs() const { return differs_; }
+
   void play(const Operation& operation) {
     if (operation.what == What::crash) return crash(operation);
     const std::optional<Event> event = world_.play(operation, pool_);
@@ -50,8 +54,25 @@ class Play {
  private:
   [[nodiscard]] bool over() const { return failed() || (pool_.jobs().empty() && world_.empty()); }
 
-  // Only the first `cut` effects are carried out before the agent dies.
+  // What is due comes first by itself, so that the reference need not know in which order the pool does both.
   void step(const Event& event, std::size_t cut) {
+    std::vector<std::size_t> kinds;
+    if (pool_.next_tick() <= world_.now()) kinds = half_step(Tick{}, kAll);
+    const std::vector<std::size_t> more = half_step(event, cut);
+    if (!twin_) return;
+    kinds.insert(kinds.end(), more.begin(), more.end());
+    differs_ =
+        differs_ || kinds_of(twin_->step(event, world_.now())) != kinds || twin_->next_tick() != pool_.next_tick();
+  }
+
+  static std::vector<std::size_t> kinds_of(const std::vector<Effect>& effects) {
+    std::vector<std::size_t> kinds;
+    for (const Effect& effect : effects) kinds.push_back(effect.index());
+    return kinds;
+  }
+
+  // Only the first `cut` effects are carried out before the agent dies.
+  std::vector<std::size_t> half_step(const Event& event, std::size_t cut) {
     world_.told(event);
     Event spoilt = event;
     if (plant_.spoil_event) plant_.spoil_event(spoilt, pool_);
@@ -65,6 +86,7 @@ class Play {
       note(effects[i]);
     }
     if (cut == kAll) reference_.after(pool_);
+    return kinds_of(effects);
   }
 
   void note(const Effect& effect) {
@@ -81,6 +103,7 @@ class Play {
     const Restored restored = world_.crash();
     reference_.killed(restored, world_.now());
     pool_ = Pool(options_of_life(++life_), plant_.rules);
+    if (twin_) twin_.emplace(options_of_life(life_));
     step(restored, kAll);
     if (coverage_ != nullptr && !pool_.leases().empty()) coverage_->restored();
     for (const Event& event : world_.adoption()) step(event, kAll);
@@ -93,6 +116,8 @@ class Play {
   World world_;
   Reference reference_;
   Pool pool_;
+  std::optional<Pool> twin_;
+  bool differs_ = false;
 };
 
 }  // namespace
@@ -106,6 +131,14 @@ std::optional<Failure> run(const Operations& operations, const Plant& plant, Cov
   play.end();
   if (const auto violation = play.failed()) return Failure{*violation, operations.size()};
   return std::nullopt;
+}
+
+bool same_with_and_without_ticks(const Operations& operations) {
+  const Plant none;
+  Play play(none, nullptr);
+  play.compare_with_twin();
+  for (const Operation& operation : operations) play.play(operation);
+  return !play.twin_differs();
 }
 
 Operations shrink(Operations operations, const Failure& failure, const Plant& plant) {

@@ -31,6 +31,9 @@ struct Failure {
 [[nodiscard]] std::optional<Failure> run(const Operations& operations, const Plant& plant = {},
                                          Coverage* coverage = nullptr);
 
+// Whether the pool does the same when what is due comes with an event as when a Tick brings it before.
+[[nodiscard]] bool same_with_and_without_ticks(const Operations& operations);
+
 // The shortest list found that breaks the same invariant.
 [[nodiscard]] Operations shrink(Operations operations, const Failure& failure, const Plant& plant = {});
 
