@@ -21,13 +21,10 @@ class Cgroup {
   virtual ~Cgroup() = default;
   // Blocks for a grace period of the kernel (about 15 ms) when no process was moved lately: not for an event loop.
   [[nodiscard]] virtual Expected<void> add_process(int pid) = 0;
-  // Files, one per controller, by which a process with one thread joins: it writes "0" into each. On v1 these are the
-  // `tasks` files: moving oneself as a single thread needs no RCU grace period (0.04 ms instead of 7), and the caller's
-  // event loop does not wait. On v2: cgroup.procs.
+  // Files, one per tree of controllers, by which a process with one thread joins: it writes "0" into each. On v1 these
+  // are the `tasks` files: moving oneself as a single thread needs no RCU grace period (0.04 ms instead of 7), and the
+  // caller's event loop does not wait. On v2: cgroup.procs.
   [[nodiscard]] virtual Expected<std::vector<UniqueFd>> join_fds() const = 0;
-  // The other way in, at no cost to the caller: a new child writes "0" into each of these before it does anything else.
-  // Opened for writing, close-on-exec, owned by the group.
-  [[nodiscard]] virtual std::vector<int> join_descriptors() const = 0;
   [[nodiscard]] virtual GroupUsage usage() const = 0;
   // Where the kernel cannot forget a peak (v2 before 6.12), usage() names one only while it is above the forgotten one.
   virtual void reset_peak() = 0;

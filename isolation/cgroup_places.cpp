@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "isolation/cgroup_places.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace berth::isolation {
+namespace {
+
+constexpr std::string_view kControllers[] = {"memory", "pids", "cpu", "cpuacct"};
+constexpr std::string_view kDelegatedName = "/slots";
+
+struct Mount {
+  std::string root;
+  std::string point;
+  std::string type;
+  std::string options;  // of the file system: v1 controllers stand here
+};
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const auto end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return parts;
+}
+
+bool is_octal(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '7'; });
+}
+
+// The kernel writes space, tab, newline and backslash as \ooo.
+std::string unescape(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size() && is_octal(text.substr(i + 1, 3))) {
+      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
+std::vector<Mount> parse_mounts(std::string_view mountinfo) {
+  std::vector<Mount> mounts;
+  for (auto line : split(mountinfo, '\n')) {
+    const auto words = split(line, ' ');
+    const auto dash = std::find(words.begin(), words.end(), "-");
+    if (words.size() < 5 || words.end() - dash < 4) continue;
+    mounts.push_back({unescape(words[3]), unescape(words[4]), std::string(dash[1]), std::string(dash[3])});
+  }
+  return mounts;
+}
+
+bool contains(const std::vector<std::string_view>& list, std::string_view word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+// This process's path in the hierarchy of `controller` ("" for v2).
+std::optional<std::string> own_path(std::string_view self_cgroup, std::string_view controller) {
+  for (auto line : split(self_cgroup, '\n')) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) continue;
+    const auto names = line.substr(first + 1, second - first - 1);
+    if (controller.empty() ? names.empty() : contains(split(names, ','), controller)) {
+      return std::string(line.substr(second + 1));
+    }
+  }
+  return std::nullopt;
+}
+
+// The directory of `path` under a mount that shows the hierarchy from `root` on.
+std::optional<std::string> directory_of(const Mount& mount, const std::string& path) {
+  if (mount.root == "/") return path == "/" ? mount.point : mount.point + path;
+  if (path == mount.root) return mount.point;
+  if (path.starts_with(mount.root + "/")) return mount.point + path.substr(mount.root.size());
+  return std::nullopt;
+}
+
+std::optional<GroupPlace> place_in(const Mount& mount, const std::optional<std::string>& path) {
+  GroupPlace place{.directory = {}, .mount_point = mount.point, .controllers = {}, .delegated = false};
+  if (mount.root.ends_with(kDelegatedName)) {
+    place.directory = mount.point;
+    place.delegated = true;
+    return place;
+  }
+  auto directory = path ? directory_of(mount, *path) : std::nullopt;
+  if (!directory) return std::nullopt;
+  place.directory = *directory;
+  return place;
+}
+
+std::vector<std::string> controllers_of(const Mount& mount) {
+  std::vector<std::string> found;
+  const auto options = split(mount.options, ',');
+  for (auto name : kControllers) {
+    if (contains(options, name)) found.emplace_back(name);
+  }
+  return found;
+}
+
+// Keeps one place for each set of controllers; a delegated one beats another.
+void keep(std::vector<GroupPlace>& places, GroupPlace place) {
+  const auto same = std::find_if(places.begin(), places.end(),
+                                 [&](const GroupPlace& other) { return other.controllers == place.controllers; });
+  if (same == places.end()) {
+    places.push_back(std::move(place));
+  } else if (place.delegated && !same->delegated) {
+    *same = std::move(place);
+  }
+}
+
+}  // namespace
+
+std::vector<GroupPlace> find_v1_places(std::string_view self_cgroup, std::string_view mountinfo) {
+  std::vector<GroupPlace> places;
+  for (const auto& mount : parse_mounts(mountinfo)) {
+    if (mount.type != "cgroup") continue;
+    auto controllers = controllers_of(mount);
+    if (controllers.empty()) continue;
+    auto place = place_in(mount, own_path(self_cgroup, controllers.front()));
+    if (!place) continue;
+    place->controllers = std::move(controllers);
+    keep(places, std::move(*place));
+  }
+  return places;
+}
+
+std::vector<GroupPlace> find_v2_places(std::string_view self_cgroup, std::string_view mountinfo) {
+  std::vector<GroupPlace> places;
+  for (const auto& mount : parse_mounts(mountinfo)) {
+    if (mount.type != "cgroup2") continue;
+    if (auto place = place_in(mount, own_path(self_cgroup, ""))) keep(places, std::move(*place));
+  }
+  return places;
+}
+
+}  // namespace berth::isolation

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where control groups are, read from the text of /proc/self/cgroup and /proc/self/mountinfo. Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace berth::isolation {
+
+// One mounted hierarchy in which this process may look for its groups.
+struct GroupPlace {
+  std::string directory;  // the delegated group, else this process's own
+  std::string mount_point;
+  std::vector<std::string> controllers;  // v1 only
+  bool delegated = false;                // made for us from outside: the root of its mount ends in "/slots"
+};
+
+// v1 hierarchies that hold at least one of memory, pids, cpu, cpuacct; each once, a delegated one first choice.
+[[nodiscard]] std::vector<GroupPlace> find_v1_places(std::string_view self_cgroup, std::string_view mountinfo);
+// The v2 hierarchy: none or one.
+[[nodiscard]] std::vector<GroupPlace> find_v2_places(std::string_view self_cgroup, std::string_view mountinfo);
+
+}  // namespace berth::isolation
