@@ -12,6 +12,16 @@ std::string template_name(const Node& key) {
   return key.entries.front().key;
 }
 
+// What follows anchors and tags.
+std::string_view content(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  while (text.starts_with('&') || text.starts_with('!')) {
+    text.remove_prefix(std::min(text.find_first_of(kSpace), text.size()));
+    text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+  }
+  return text;
+}
+
 }  // namespace
 
 void TreeBuilder::OnDocumentStart(const YAML::Mark& mark) {
@@ -28,7 +38,8 @@ void TreeBuilder::check_tag(const YAML::Mark& mark, const std::string& tag) {
 // The parser takes the end of the file for the missing quote when a line ends before it.
 void TreeBuilder::check_quotes(const YAML::Mark& mark) const {
   if (mark.pos < 0 || static_cast<std::size_t>(mark.pos) >= text_.size()) return;
-  const std::string_view rest = text_.substr(static_cast<std::size_t>(mark.pos));
+  const std::string_view rest = content(text_.substr(static_cast<std::size_t>(mark.pos)));
+  if (rest.empty()) return;
   const char quote = rest.front();
   if (quote != '"' && quote != '\'') return;
   for (std::size_t i = 1; i < rest.size(); ++i) {

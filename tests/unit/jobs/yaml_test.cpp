@@ -53,6 +53,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"UnclosedQuoteAfterLines",
             "job: a\nimage: 'x\n  ''y\nslots: 3\n",
             {"job.yaml:2:8: this quote is never closed"}},
+        Bad{"UnclosedQuoteOfAnAnchor", "job: &x \"a\n", {"job.yaml:1:6: this quote is never closed"}},
         Bad{"UnclosedQuoteWithEscape", "job: \"a\\\"\n", {"job.yaml:1:6: this quote is never closed"}},
         Bad{"NonSpecificTag",
             "job: ! a\n",
