@@ -5,6 +5,8 @@
 // reading. It must send exactly one answer through the Exchange: respond(), or begin_stream() .. write() ..
 // end_stream(). If it returns without one, the server answers: 500, or the status of the body error it ran into
 // (gate_status() gives it). Body bytes that the handler left are drained up to 64 KiB, beyond that the connection closes.
+//
+// g++ 12 destroys aggregate temporaries of a co_await expression twice: give a Response a name, then move it in.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

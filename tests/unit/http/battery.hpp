@@ -2,6 +2,7 @@
 // The messages of facts/threats.md section 1 and their relatives, as data for the gate, the server and the fuzz seeds.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@ struct Message {
   std::string bytes;
   int status;
 };
+inline void PrintTo(const Message& message, std::ostream* out) {
+  *out << message.name;
+}
 
 // Heads (and bodies where the framing is the point) that must be refused with `status`.
 std::vector<Message> refused_messages();

@@ -184,6 +184,13 @@ std::string request(std::string_view line, std::string_view extra, std::string_v
   return text;
 }
 
+Response reply(std::string body, int status) {
+  Response response;
+  response.status = status;
+  response.body = std::move(body);
+  return response;
+}
+
 boost::asio::awaitable<void> echo(Exchange& exchange) {
   const Expected<std::string> body = co_await exchange.read_body(std::size_t{1} << 20);
   if (!body) co_return;

@@ -94,6 +94,8 @@ std::string body_of(std::string_view answer);
 // A minimal request with extra header lines (each with CRLF) and a body as it is.
 std::string request(std::string_view line, std::string_view extra = {}, std::string_view body = {});
 
+Response reply(std::string body, int status = 200);
+
 // Answers "METHOD path?query length-of-body" after reading the body.
 boost::asio::awaitable<void> echo(Exchange& exchange);
 
