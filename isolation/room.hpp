@@ -57,7 +57,9 @@ struct Exited {
   std::uint64_t command = 0;
   int wait_status = 0;     // as wait4 gives it: the only source of exit codes
   rusage usage{};          // of the main process and its reaped children
-  bool others_alive = false;  // some process of the slot (not only of this command) besides keeper is left
+  // Something may be left that no running command's main process answers for: a daemon of this command or of an earlier
+  // one. False is exact; true asks for kill_all(), after which the command's number is free.
+  bool others_alive = false;
 };
 struct Killed {  // answer to kill_all(): nothing of the command is alive
   std::uint64_t command = 0;
@@ -136,6 +138,9 @@ class Room {
 
   [[nodiscard]] GroupUsage usage() const;
   void reset_peak();
+  // Of a command that was given memory_bytes or pids where there are groups: while it runs, and its last state until
+  // its number is used again. Nothing for any other command.
+  [[nodiscard]] std::optional<GroupUsage> command_usage(std::uint64_t command) const;
   // Host pid of the keeper, for tests and /proc/PID/smaps_rollup.
   [[nodiscard]] int keeper_pid() const;
 
