@@ -32,8 +32,8 @@ Decoded decode(std::string_view input, std::size_t step) {
       }
       used += *skipped;
       const std::size_t take = std::min<std::uint64_t>(decoder.data_left(), seen - used);
+      if (take > 0) decoder.take_data(take);
       out.data += input.substr(used, take);
-      decoder.take_data(take);
       used += take;
       if (*skipped == 0 && take == 0) break;
     }
@@ -46,7 +46,7 @@ void head_is_consistent(std::string_view text) {
   const auto head = berth::http::check_request_head(text);
   if (!head) {
     const int status = berth::http::gate_status(head.error());
-    promise(status == 400 || status == 431 || status == 505, "a refused head has one of three answers");
+    promise(status == 400 || status == 417 || status == 431 || status == 505, "a refused head has one of four answers");
     return;
   }
   promise(!head->path.empty() && head->path.front() == '/', "a path starts with a slash");
