@@ -71,7 +71,7 @@ asio::awaitable<Expected<std::string>> ClientConnection::Impl::read_body(Self se
     if (!part) co_return part;
     if (part->empty()) co_return body;
     if (part->size() > max_bytes - body.size()) co_return too_large();
-    body = body.empty() ? std::move(*part) : std::move(body.append(*part));
+    body.append(*part);
   }
 }
 
