@@ -52,10 +52,14 @@ void Connections::give_back(std::unique_ptr<http::ClientConnection> connection) 
   turn->set(true);
 }
 
-void Connections::close() {
-  closed_ = true;
+void Connections::cut() {
   idle_.clear();
   for (http::ClientConnection* connection : in_use_) connection->close();
+}
+
+void Connections::close() {
+  closed_ = true;
+  cut();
   for (const auto& turn : std::exchange(waiting_, {})) turn->set(true);
 }
 

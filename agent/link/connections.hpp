@@ -38,7 +38,9 @@ class Connections : public std::enable_shared_from_this<Connections> {
 
   // An empty loan when the deadline came first or the set was closed.
   [[nodiscard]] boost::asio::awaitable<Loan> borrow(Deadline until);
-  // Ends every pending operation and refuses later ones.
+  // Ends every pending operation with "transport"; later ones connect anew.
+  void cut();
+  // The same, and refuses later ones.
   void close();
   [[nodiscard]] std::size_t in_use() const { return in_use_.size(); }
 

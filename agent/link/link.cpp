@@ -16,8 +16,6 @@ namespace {
 
 TimePoint now() { return std::chrono::steady_clock::now(); }
 
-Started started_of(bool sent) { return sent ? Started::unknown : Started::no; }
-
 }  // namespace
 
 ContainerLink::ContainerLink(asio::io_context& context, LinkOptions options)
@@ -63,15 +61,18 @@ asio::awaitable<Result> ContainerLink::wait_for(PendingPtr pending) {
   const bool alive = (co_await health(limits.probe_limit)).has_value();
   if (alive) result = co_await pending->answer.wait(Deadline(now() + limits.alive_grace));
   if (result) co_return std::move(*result);
-  give_up(pending);
+  give_up(pending, alive);
   result = co_await pending->answer.wait(Deadline());
   co_return std::move(*result);
 }
 
-void ContainerLink::give_up(const PendingPtr& pending) {
+void ContainerLink::give_up(const PendingPtr& pending, bool alive) {
+  const bool may_run = pending->started() == Started::unknown;
   finish(*pending, agent_result(pending->call, Cause::transport, "the container did not answer by the call's deadline",
-                                started_of(pending->sent)));
-  if (!pending->sent) return;
+                                pending->started()));
+  // Connections to a server that does not answer would hold up every other call; ids make asking again safe.
+  if (!alive) work_->cut();
+  if (!may_run) return;
   // The work owns the link from the start: it may outlive whoever asked for it.
   auto work = [self = shared_from_this(), pending]() -> asio::awaitable<void> {
     const Call& call = pending->call;
@@ -190,7 +191,7 @@ void ContainerLink::end_slot(std::string_view slot, std::uint64_t generation, Ca
   const auto all = unanswered_;
   for (const auto& [key, pending] : all) {
     if (pending->call.slot != slot || pending->call.generation.value_or(0) > generation) continue;
-    finish(*pending, agent_result(pending->call, cause, message, started_of(pending->sent)));
+    finish(*pending, agent_result(pending->call, cause, message, pending->started()));
   }
 }
 
@@ -200,7 +201,7 @@ void ContainerLink::close(const std::string& why) {
   retry_timer_.cancel();
   const auto all = unanswered_;
   for (const auto& [key, pending] : all)
-    finish(*pending, agent_result(pending->call, Cause::container_lost, why, started_of(pending->sent)));
+    finish(*pending, agent_result(pending->call, Cause::container_lost, why, pending->started()));
   work_->close();
   urgent_->close();
 }

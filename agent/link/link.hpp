@@ -107,7 +107,7 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   void enqueue(const PendingPtr& pending);
   [[nodiscard]] boost::asio::awaitable<Result> wait_for(PendingPtr pending);
   void finish(Pending& pending, Result result);
-  void give_up(const PendingPtr& pending);
+  void give_up(const PendingPtr& pending, bool alive);
 
   void pump();
   void mark_ready(const std::string& slot, SlotQueue& queue);

@@ -58,8 +58,12 @@ asio::awaitable<ContainerLink::Outcome> ContainerLink::exchange(const Batch& bat
   const Deadline patience(now() + options_.limits.silence);
   auto loan = co_await work_->borrow(patience);
   if (!loan) co_return Outcome{Kind::cut, Error{"connect", "no connection to the container is free", {}}};
+  for (const PendingPtr& pending : batch) pending->sending = true;
   const auto head = co_await loan->send(batch_request(batch), patience);
-  for (const PendingPtr& pending : batch) pending->sent = pending->sent || head || head.error().code != "connect";
+  for (const PendingPtr& pending : batch) {
+    pending->sending = false;
+    pending->sent = pending->sent || head || head.error().code != "connect";
+  }
   if (!head) co_return Outcome{head.error().code == "protocol" ? Kind::nonsense : Kind::cut, head.error()};
   backoff_ = std::chrono::milliseconds(0);
   writing.done();

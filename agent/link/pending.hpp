@@ -23,9 +23,12 @@ struct ContainerLink::Pending {
   bool answered = false;  // by whoever; a later line for it is dropped
   bool received = false;  // a result line came in the batch that is under way
   bool in_batch = false;
-  bool sent = false;  // bytes of it may have reached the server
+  bool sending = false;  // its batch is being written
+  bool sent = false;     // bytes of it may have reached the server in an earlier or this try
   std::optional<TimePoint> first_break;
   std::map<std::string, std::uint64_t> next_offset;  // stream -> first byte not yet given to the sink
+
+  [[nodiscard]] Started started() const { return sent || sending ? Started::unknown : Started::no; }
 };
 
 // How a batch ended.

@@ -47,6 +47,12 @@ struct FakeSlotd::Stream {
   bool gone = false;
 };
 
+// Every connection breaks, this one too. Not from inside the handler that runs on it.
+asio::awaitable<void> FakeSlotd::cut(http::Exchange& exchange) {
+  asio::post(context_, [this] { server_->abort(); });
+  co_await wait_for_ever(context_, exchange);
+}
+
 asio::awaitable<void> FakeSlotd::health(http::Exchange& exchange) {
   if (options.deaf) co_return co_await wait_for_ever(context_, exchange);
   const Json body{{"status", "ok"}, {"boot_id", options.boot_id}, {"slots", options.slots},
@@ -60,8 +66,7 @@ asio::awaitable<void> FakeSlotd::batch(http::Exchange& exchange) {
   if (!body) co_return;
   if (options.drop_batches > 0) {
     --options.drop_batches;
-    server_->abort();
-    co_return;
+    co_return co_await cut(exchange);
   }
   detach.emplace_back(exchange.head().field("berth-detach").value_or(""));
   std::vector<std::string> ids;
@@ -74,8 +79,7 @@ asio::awaitable<void> FakeSlotd::batch(http::Exchange& exchange) {
   batches.push_back(ids);
   if (options.cut_batches > 0) {
     --options.cut_batches;
-    server_->abort();
-    co_return;
+    co_return co_await cut(exchange);
   }
   if (options.stall_batches > 0) {
     --options.stall_batches;

@@ -100,6 +100,7 @@ class FakeSlotd {
 
   [[nodiscard]] asio::awaitable<void> handle(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> health(http::Exchange& exchange);
+  [[nodiscard]] asio::awaitable<void> cut(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> batch(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> answer_batch(http::Exchange& exchange, std::vector<ExecutionPtr> executions, bool output);
   [[nodiscard]] asio::awaitable<void> reset(http::Exchange& exchange);
