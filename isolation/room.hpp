@@ -43,7 +43,7 @@ struct Ready {
   MeasureSet in_force;       // as the keeper saw it after building, checked against the plan
   unsigned processes = 0;    // numeric entries of the new /proc other than the keeper: must be 0
   unsigned workspace_entries = 0;
-  unsigned open_sockets = 0; // lines in /proc/net/{tcp,tcp6,udp,udp6,unix} of an own network namespace
+  unsigned open_sockets = 0; // of all families, where the slot has a network namespace of its own
 };
 struct BuildFailed {
   Error error;  // code "isolation"; the message names the step

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "isolation/keeper/keeper.hpp"
@@ -12,25 +13,21 @@
 namespace berth::keeper {
 namespace {
 
-constexpr const char* kSocketTables[] = {"net/tcp", "net/tcp6", "net/udp", "net/udp6", "net/unix"};
-
 bool count_stranger(pid_t pid, void* context) {
   if (pid != ::getpid()) ++*static_cast<std::uint32_t*>(context);
   return true;
 }
 
-// Lines after the heading.
-std::uint32_t count_sockets(const char* table) {
-  const int fd = ::openat(state.proc, table, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;  // no IPv6 here
-  std::uint32_t lines = 0;
-  char text[1024];
-  ssize_t size = 0;
-  while ((size = ::read(fd, text, sizeof text)) > 0) {
-    for (ssize_t i = 0; i < size; ++i) lines += text[i] == '\n' ? 1 : 0;
-  }
-  ::close(fd);
-  return lines > 0 ? lines - 1 : 0;
+// "sockets: used N" counts all families of this network namespace. The tables beside it (net/tcp) would walk the whole
+// machine's hash tables: 0.8 ms each.
+std::uint32_t count_sockets() {
+  const int fd = ::openat(state.proc, "net/sockstat", O_RDONLY | O_CLOEXEC);
+  char text[256] = {};
+  const ssize_t size = fd < 0 ? -1 : ::read(fd, text, sizeof text - 1);
+  if (fd >= 0) ::close(fd);
+  constexpr char kHeading[] = "sockets: used ";
+  if (size <= 0 || std::strncmp(text, kHeading, sizeof kHeading - 1) != 0) die("counting sockets");
+  return static_cast<std::uint32_t>(std::strtoul(text + sizeof kHeading - 1, nullptr, 10));
 }
 
 std::uint32_t count_names(const char* path) {
@@ -51,9 +48,7 @@ protocol::Built inspect() {
   built.measures = confirmed_measures();
   if (state.tagged) for_each_number(state.proc, count_stranger, &built.processes);
   built.workspace_entries = count_names(".");
-  if (in_force(Measure::network_namespace)) {
-    for (const char* table : kSocketTables) built.open_sockets += count_sockets(table);
-  }
+  if (in_force(Measure::network_namespace)) built.open_sockets = count_sockets();
   return built;
 }
 
