@@ -7,6 +7,8 @@
 namespace berth::isolation {
 namespace {
 
+constexpr std::size_t kKeptUsages = 256;
+
 std::string text_of(const char* text, std::size_t size) { return std::string(text, std::find(text, text + size, '\0')); }
 
 }  // namespace
@@ -80,16 +82,14 @@ void Room::Impl::take_failure(Incoming& packet) {
 }
 
 void Room::Impl::take_exit(const protocol::Exited& message) {
-  if (const auto group = call_groups_.find(message.command); group != call_groups_.end()) {
-    call_usage_[message.command] = group->second->usage();
-    if (message.others_alive == 0) close_call_group(message.command);
-  }
+  if (message.others_alive == 0) close_call_group(message.command);
   events_.emplace_back(Exited{message.command, message.wait_status, message.usage, message.others_alive != 0});
 }
 
 void Room::Impl::close_call_group(std::uint64_t id) {
   const auto found = call_groups_.find(id);
   if (found == call_groups_.end()) return;
+  if (call_usage_.size() >= kKeptUsages) call_usage_.erase(call_usage_.begin());
   call_usage_[id] = found->second->usage();
   call_groups_.erase(found);
 }

@@ -64,7 +64,10 @@ void make_terminals() {
 
 void cover(const char* name) {
   const Path target("root/proc/", name);
-  if (::access(target, F_OK) == 0) bind("/dev/null", target, false);
+  if (::access(target, F_OK) != 0) return;
+  // The slot's own /dev/null is read-only already, and a copy of its mount stays so.
+  bind("root/dev/null", target, false);
+  if (!in_force(Measure::minimal_dev)) restrict_mount(target, MS_RDONLY | MS_NOSUID | MS_NOEXEC);
 }
 
 void empty(const char* name) {
