@@ -163,6 +163,7 @@ Expected<HealthFacts> parse_health(std::string_view body) {
   if (isolation == parsed->end() || !isolation->is_object()) return facts;
   facts.isolation = text_of(*isolation, "level").value_or("");
   facts.missing = texts_of(*isolation, "missing");
+  facts.notes = texts_of(*isolation, "notes");
   return facts;
 }
 

@@ -56,7 +56,8 @@ struct HealthFacts {
   std::string boot_id;
   std::string version;
   std::string isolation;             // the level asked for
-  std::vector<std::string> missing;  // measures that are wanted and not in force, in words
+  std::vector<std::string> missing;  // measures that are wanted and not in force
+  std::vector<std::string> notes;    // what to know about the isolation in force
   std::vector<std::uint64_t> floors;
   unsigned slots = 0;
 };

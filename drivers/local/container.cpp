@@ -47,7 +47,8 @@ LocalContainer::LocalContainer(asio::io_context& context, const LocalOptions& op
       spec_(std::move(spec)),
       paths_(container_paths(options_.state_dir, spec_.id)),
       heard_(std::move(heard)),
-      kill_timer_(context) {
+      kill_timer_(context),
+      hurry_timer_(context) {
   facts_.id = spec_.id;
   facts_.slots = spec_.slots;
 }
@@ -55,7 +56,13 @@ LocalContainer::LocalContainer(asio::io_context& context, const LocalOptions& op
 asio::awaitable<void> LocalContainer::run() {
   const auto self = shared_from_this();
   auto ready = launch();
-  auto started = ready ? co_await become_ready(std::move(*ready)) : tl::unexpected(ready.error());
+  // No co_await inside ?: anywhere: g++ 12 destroys the operands twice.
+  Expected<void> started;
+  if (ready) {
+    started = co_await become_ready(std::move(*ready));
+  } else {
+    started = tl::unexpected(ready.error());
+  }
   if (started && !stopping_) publish(ContainerState::running);
   if (!started) kill();
   const std::string end = co_await wait_for_end();
@@ -159,20 +166,31 @@ asio::awaitable<std::string> LocalContainer::wait_for_end() {
     end = process_->reap();
   }
   kill_timer_.cancel();
+  hurry_timer_.cancel();
   co_return end;
 }
 
 void LocalContainer::stop(Deadline kill_at) {
   if (facts_.state == ContainerState::gone) return;
-  if (!stopping_ && process_) process_->signal(SIGTERM);
+  if (!stopping_) terminate();
   stopping_ = true;
   facts_.state = ContainerState::stopping;
   if (kill_at.is_never()) return;
+  // The first SIGTERM lets calls in flight end, the second does not; both leave nothing behind, SIGKILL may.
+  hurry_timer_.expires_after(kill_at.remaining(std::chrono::steady_clock::now()) / 4);
+  hurry_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (self && !error) self->terminate();
+  });
   kill_timer_.expires_at(kill_at.at());
   kill_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     const auto self = weak.lock();
     if (self && !error) self->kill();
   });
+}
+
+void LocalContainer::terminate() {
+  if (process_) process_->signal(SIGTERM);
 }
 
 void LocalContainer::kill() {

@@ -43,6 +43,7 @@ class LocalContainer : public std::enable_shared_from_this<LocalContainer> {
   [[nodiscard]] boost::asio::awaitable<Expected<std::string>> read_ready_line(UniqueFd ready);
   [[nodiscard]] Expected<void> accept_ready_line(const std::string& line);
   [[nodiscard]] boost::asio::awaitable<std::string> wait_for_end();
+  void terminate();
   void clean_up();
   void publish(ContainerState state);
   [[nodiscard]] std::string last_log_lines() const;
@@ -56,6 +57,7 @@ class LocalContainer : public std::enable_shared_from_this<LocalContainer> {
   std::optional<ChildProcess> process_;
   UniqueFd lifeline_;
   boost::asio::steady_timer kill_timer_;
+  boost::asio::steady_timer hurry_timer_;
   bool stopping_ = false;
   std::optional<Error> leftover_;
 };

@@ -71,12 +71,16 @@ asio::awaitable<Expected<std::vector<ContainerFacts>>> LocalDriver::adopt() {
   co_return std::vector<ContainerFacts>{};
 }
 
+void LocalDriver::stop_all(Deadline kill_at) {
+  for (auto& [id, container] : containers_) container->stop(kill_at);
+}
+
 void LocalDriver::kill_all() {
   for (auto& [id, container] : containers_) container->kill();
 }
 
 asio::awaitable<Expected<void>> LocalDriver::remove(Deadline graceful_until) {
-  for (auto& [id, container] : containers_) container->stop(graceful_until);
+  stop_all(graceful_until);
   const TimePoint now = std::chrono::steady_clock::now();
   const TimePoint give_up = Deadline::after(std::max(graceful_until.at(), now), kKillGrace).at();
   while (!containers_.empty() && std::chrono::steady_clock::now() < give_up) {

@@ -37,7 +37,8 @@ class LocalDriver final : public Driver {
   [[nodiscard]] boost::asio::awaitable<Expected<std::vector<ContainerFacts>>> adopt() override;
   [[nodiscard]] boost::asio::awaitable<Expected<void>> remove(Deadline graceful_until) override;
 
-  // SIGKILL to every slotd now. remove() still has to be awaited.
+  // Both for use while remove() is awaited: an earlier end, or SIGKILL to every slotd now.
+  void stop_all(Deadline kill_at);
   void kill_all();
 
  private:

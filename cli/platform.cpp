@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/platform.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <cstdio>
+
+#include "base/text.hpp"
+#include "cli/options.hpp"
+#include "cli/terminal.hpp"
+#include "drivers/local/locate.hpp"
+
+namespace berth::cli {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::milliseconds kStopLimit{5'000};
+constexpr std::chrono::milliseconds kInterruptLimit{1'500};  // then SIGKILL; an interrupt is over within 2 s
+
+agent::RuntimeOptions runtime_options() {
+  agent::RuntimeOptions options;
+  // Names control groups on this machine, so no two runs share one.
+  options.pool.prefix = "run-" + random_hex(4);
+  return options;
+}
+
+drivers::LocalOptions driver_options(const std::string& state_dir, std::string slotd) {
+  drivers::LocalOptions options;
+  options.state_dir = state_dir;
+  options.slotd = std::move(slotd);
+  return options;
+}
+
+}  // namespace
+
+Platform::Platform(PrivateStateDir state_dir, std::string slotd)
+    : state_dir_(std::move(state_dir)),
+      driver_(context_, driver_options(state_dir_.path(), std::move(slotd))),
+      runtime_(std::make_shared<agent::Runtime>(context_, driver_, runtime_options())),
+      signals_(context_, SIGINT, SIGTERM, SIGHUP),
+      exit_code_(kPlatform) {}
+
+int Platform::run(const jobs::Job& job, const std::string& slotd, int platform_code, const Preparation& prepare, Work work) {
+  auto program = drivers::find_slotd(drivers::slotd_search(slotd));
+  if (!program) {
+    print_error(program.error());
+    return platform_code;
+  }
+  auto state_dir = PrivateStateDir::create();
+  if (!state_dir) {
+    print_error(state_dir.error());
+    return platform_code;
+  }
+  if (const auto prepared = prepare(state_dir->path()); !prepared) {
+    print_error(prepared.error());
+    return platform_code;
+  }
+  // A reader of our output that goes away is an error of a write, not the end of the program with slots still there.
+  ::signal(SIGPIPE, SIG_IGN);
+  Platform platform(std::move(*state_dir), std::move(*program));
+  return platform.bring_up_and_down(job, platform_code, std::move(work));
+}
+
+int Platform::bring_up_and_down(const jobs::Job& job, int platform_code, Work work) {
+  watch_signals();
+  asio::co_spawn(context_, live(job, platform_code, std::move(work)), asio::detached);
+  context_.run();
+  return exit_code_;
+}
+
+asio::awaitable<void> Platform::live(const jobs::Job& job, int platform_code, Work work) {
+  exit_code_ = platform_code;
+  const auto started = co_await runtime_->start();
+  if (!started) print_error(started.error());
+  if (started) {
+    runtime_->apply(job);
+    const int code = co_await work(*this);
+    if (!interrupted()) exit_code_ = code;
+  }
+  co_await take_down(platform_code);
+}
+
+asio::awaitable<void> Platform::take_down(int platform_code) {
+  // An interrupt is already taking everything down.
+  if (std::exchange(taking_down_, true)) co_return;
+  const auto limit = interrupted() ? kInterruptLimit : kStopLimit;
+  const auto stopped = co_await runtime_->stop(Deadline(std::chrono::steady_clock::now() + limit));
+  if (!stopped) print_error(stopped.error());
+  if (!stopped && exit_code_ == kSuccess) exit_code_ = platform_code;
+  context_.stop();
+}
+
+void Platform::watch_signals() {
+  signals_.async_wait([this](boost::system::error_code error, int) {
+    if (error) return;
+    on_interrupt();
+    watch_signals();
+  });
+}
+
+void Platform::on_interrupt() {
+  exit_code_ = kInterrupted;
+  if (++interrupts_ > 1) return driver_.kill_all();
+  std::fputs("\nberth: stopping; interrupt again to force\n", stderr);
+  if (taking_down_) return driver_.stop_all(Deadline(std::chrono::steady_clock::now() + kInterruptLimit));
+  asio::co_spawn(context_, take_down(kPlatform), asio::detached);
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent inside the command: state directory, driver, runtime and the interrupt, from start to the last trace.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "agent/runtime/runtime.hpp"
+#include "cli/state_dir.hpp"
+#include "drivers/local/local_driver.hpp"
+#include "jobs/job.hpp"
+
+namespace berth::cli {
+
+class Platform {
+ public:
+  // What a command does once the runtime is there; the return value is the exit code.
+  using Work = std::function<boost::asio::awaitable<int>(Platform&)>;
+
+  // Before anything starts, given the state directory: an error means that nothing does.
+  using Preparation = std::function<Expected<void>(const std::string& state_dir)>;
+
+  // Brings everything up, does the work, takes everything down. `platform_code` is the exit code when the platform fails.
+  // SIGINT or SIGTERM stops the work and gives kInterrupted; a second one takes everything down by force.
+  [[nodiscard]] static int run(const jobs::Job& job, const std::string& slotd, int platform_code, const Preparation& prepare, Work work);
+
+  [[nodiscard]] boost::asio::io_context& context() { return context_; }
+  [[nodiscard]] agent::Runtime& runtime() { return *runtime_; }
+  [[nodiscard]] const std::string& state_dir() const { return state_dir_.path(); }
+  [[nodiscard]] bool interrupted() const { return interrupts_ > 0; }
+
+ private:
+  Platform(PrivateStateDir state_dir, std::string slotd);
+
+  [[nodiscard]] int bring_up_and_down(const jobs::Job& job, int platform_code, Work work);
+  [[nodiscard]] boost::asio::awaitable<void> live(const jobs::Job& job, int platform_code, Work work);
+  [[nodiscard]] boost::asio::awaitable<void> take_down(int platform_code);
+  void watch_signals();
+  void on_interrupt();
+
+  boost::asio::io_context context_;  // first: what its coroutines hold goes before it
+  PrivateStateDir state_dir_;
+  drivers::LocalDriver driver_;
+  std::shared_ptr<agent::Runtime> runtime_;
+  boost::asio::signal_set signals_;
+  int interrupts_ = 0;
+  int exit_code_;
+  bool taking_down_ = false;
+};
+
+}  // namespace berth::cli

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// `berth run`: trajectories queue over slots, as many in flight as there can be slots.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <deque>
+
+#include "agent/promise.hpp"
+#include "cli/notes.hpp"
+#include "cli/options.hpp"
+#include "cli/platform.hpp"
+#include "cli/report.hpp"
+#include "cli/terminal.hpp"
+#include "cli/trajectory.hpp"
+
+namespace berth::cli {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Everything that the trajectories share; outlives them all.
+struct Run {
+  jobs::Job job;
+  std::deque<TrajectoryPlan> plans;
+  PackedInputs inputs;
+  std::unique_ptr<Report> report;
+  std::size_t workers = 0;
+  bool warned = false;
+};
+
+// Every trajectory's templates replaced. Complaints go to stderr.
+bool plan_all(Run& run, std::vector<jobs::ReadyWork>& works) {
+  const auto trajectories = jobs::load_trajectories(run.job);
+  jobs::Diagnostics complaints = trajectories ? jobs::Diagnostics() : trajectories.error();
+  if (trajectories) {
+    for (const jobs::Trajectory& each : *trajectories) {
+      auto work = jobs::expand(run.job, each);
+      if (!work) complaints.insert(complaints.end(), work.error().begin(), work.error().end());
+      if (work) works.push_back(*work);
+      if (work) run.plans.push_back({&run.job, each, std::move(*work), &run.inputs});
+    }
+  }
+  for (const jobs::Diagnostic& each : complaints) std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
+  return complaints.empty();
+}
+
+asio::awaitable<void> work_off(Platform& platform, Run& run, std::shared_ptr<agent::Promise<bool>> all_done) {
+  const OnStep on_step = [&platform, &run](const TrajectoryOutcome& so_far, const StepOutcome& step) {
+    if (!std::exchange(run.warned, true)) warn_of_missing_isolation(platform.runtime());
+    run.report->step_done(so_far, step);
+  };
+  while (!run.plans.empty() && !platform.interrupted()) {
+    TrajectoryPlan plan = std::move(run.plans.front());
+    run.plans.pop_front();
+    run.report->trajectory_started();
+    TrajectoryOutcome outcome = co_await run_trajectory(platform, std::move(plan), on_step);
+    // What the interrupt cut short is no result.
+    if (platform.interrupted()) break;
+    // Without a container the others would only repeat the same message.
+    const bool hopeless = outcome.error && outcome.error->code == "container_failed";
+    run.report->trajectory_done(std::move(outcome));
+    if (hopeless) run.plans.clear();
+  }
+  if (--run.workers == 0) all_done->set(true);
+}
+
+asio::awaitable<int> run_all(Platform& platform, Run& run) {
+  const std::size_t most = std::size_t{run.job.containers.max} * run.job.slots;
+  run.workers = std::min(most, run.plans.size());
+  auto all_done = std::make_shared<agent::Promise<bool>>(platform.context());
+  for (std::size_t i = run.workers; i > 0; --i)
+    asio::co_spawn(platform.context(), work_off(platform, run, all_done), asio::detached);
+  co_await all_done->wait(Deadline());
+  run.report->finish();
+  co_return run.report->exit_code();
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options) {
+  auto job = load(options.job);
+  if (!job) return kUsage;
+  if (options.keep) {
+    print_error({"not_here", "--keep needs the agent's API, which this version does not have yet", "leave --keep out"});
+    return kUsage;
+  }
+  if (const auto refused = refuse_what_is_not_here(*job)) return *refused;
+  if (job->steps.empty()) {
+    print_error({"no_steps", options.job.file + " has no steps, so there is nothing to run", "add steps, or use berth exec --job " + options.job.file + " -- CMD"});
+    return kUsage;
+  }
+  Run run;
+  run.job = std::move(*job);
+  std::vector<jobs::ReadyWork> works;
+  if (!plan_all(run, works)) return kUsage;
+  for (const std::string& note : run.job.notes) print_warning(note);
+  run.report = std::make_unique<Report>(run.job, run.plans.size(), options.json);
+  const auto prepare = [&run, &works](const std::string& state_dir) { return run.inputs.prepare(run.job, works, state_dir); };
+  return Platform::run(run.job, options.job.slotd, kPlatform, prepare, [&run](Platform& platform) { return run_all(platform, run); });
+}
+
+}  // namespace berth::cli

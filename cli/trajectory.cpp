@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/trajectory.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/json.hpp"
+
+namespace berth::cli {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Causes that are Berth's failure, not the command's.
+constexpr std::array kPlatformCauses{Cause::isolation, Cause::protocol, Cause::slot_lost, Cause::container_lost, Cause::transport};
+
+struct Meaning {
+  std::optional<int> exit_code;
+  bool platform = false;
+};
+
+Meaning read_metadata(const Result& result) {
+  Meaning meaning;
+  const auto metadata = parse_json(result.metadata);
+  if (!metadata || !metadata->is_object()) return meaning;
+  if (const auto code = metadata->find("exit_code"); code != metadata->end())
+    if (const auto number = json_int(*code)) meaning.exit_code = static_cast<int>(*number);
+  const auto cause = metadata->find("cause");
+  if (cause == metadata->end() || !cause->is_string()) return meaning;
+  const auto known = cause_from_string(cause->get<std::string>());
+  meaning.platform = known && std::find(kPlatformCauses.begin(), kPlatformCauses.end(), *known) != kPlatformCauses.end();
+  return meaning;
+}
+
+StepOutcome judge(const jobs::ReadyStep& step, Expected<Result> result) {
+  StepOutcome outcome;
+  outcome.name = step.name;
+  if (!result) {
+    outcome.error = result.error().message;
+    outcome.platform_failed = true;
+    return outcome;
+  }
+  outcome.result = std::move(*result);
+  const Meaning meaning = read_metadata(outcome.result);
+  outcome.platform_failed = meaning.platform;
+  const auto unmet = jobs::check_expectation(step.expect, outcome.result.success, outcome.result.output, meaning.exit_code);
+  outcome.success = !unmet && !meaning.platform;
+  if (unmet) outcome.error = outcome.result.error.empty() ? *unmet : outcome.result.error;
+  return outcome;
+}
+
+asio::awaitable<void> run_steps(Platform& platform, const TrajectoryPlan& plan, const std::string& lease, TrajectoryOutcome& outcome,
+                                const OnStep& on_step) {
+  for (const jobs::ReadyStep& step : plan.work.steps) {
+    if (platform.interrupted()) co_return;
+    agent::LeaseCall call;
+    call.tool = step.tool;
+    call.args = step.args;
+    call.timeout = step.timeout;
+    call.env = step.env;
+    auto result = co_await platform.runtime().call(lease, std::move(call));
+    outcome.steps.push_back(judge(step, std::move(result)));
+    on_step(outcome, outcome.steps.back());
+    const StepOutcome& done = outcome.steps.back();
+    if (done.platform_failed || (!done.success && !step.continue_after_failure)) co_return;
+  }
+}
+
+asio::awaitable<void> fetch_outputs(Platform& platform, const TrajectoryPlan& plan, const std::string& lease, TrajectoryOutcome& outcome) {
+  for (const jobs::Output& output : plan.work.outputs) {
+    if (platform.interrupted()) co_return;
+    auto fetched = co_await fetch_output(platform.runtime(), lease, *plan.job, output, platform.state_dir());
+    outcome.warnings.insert(outcome.warnings.end(), fetched.warnings.begin(), fetched.warnings.end());
+    if (fetched.error) outcome.missing.push_back(*fetched.error);
+  }
+}
+
+}  // namespace
+
+bool TrajectoryOutcome::succeeded() const {
+  const bool all = std::all_of(steps.begin(), steps.end(), [](const StepOutcome& step) { return step.success; });
+  return all && steps.size() == planned && !error && missing.empty();
+}
+
+bool TrajectoryOutcome::platform_failed() const {
+  return error || std::any_of(steps.begin(), steps.end(), [](const StepOutcome& step) { return step.platform_failed; });
+}
+
+asio::awaitable<TrajectoryOutcome> run_trajectory(Platform& platform, TrajectoryPlan plan, OnStep on_step) {
+  TrajectoryOutcome outcome;
+  outcome.trajectory = plan.trajectory;
+  outcome.planned = plan.work.steps.size();
+  agent::AcquireRequest request;
+  request.job = plan.job->name;
+  request.trajectory = plan.trajectory.name;
+  const auto lease = co_await platform.runtime().acquire(std::move(request));
+  if (!lease) {
+    outcome.error = lease.error();
+    co_return outcome;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  outcome.slot = lease->container + ":" + pool::slot_name(lease->slot);
+  const auto brought = co_await bring_inputs(platform.runtime(), lease->id, plan.work.inputs, *plan.inputs);
+  if (!brought) outcome.error = brought.error();
+  if (brought) co_await run_steps(platform, plan, lease->id, outcome, on_step);
+  if (brought) co_await fetch_outputs(platform, plan, lease->id, outcome);
+  platform.runtime().release(lease->id);
+  outcome.time = std::chrono::steady_clock::now() - begin;
+  co_return outcome;
+}
+
+}  // namespace berth::cli
