@@ -9,6 +9,7 @@ namespace berth::pool {
 namespace {
 
 constexpr unsigned kMostSlots = 1000;
+constexpr Generation kFreshFloor = 1;  // slotd's floor before the first reset
 
 bool acceptable(const ContainerStarted& event) {
   return event.slots >= 1 && event.slots <= kMostSlots;
@@ -39,13 +40,13 @@ void Pool::Core::on(const ContainerSuspect& event) {
 
 void Pool::Core::on(const ContainerHealthy& event) {
   Container* container = find(event.container);
-  if (container == nullptr || container->state != ContainerState::suspect) return;
+  if (container == nullptr) return;
   if (!event.boot.empty() && event.boot != container->boot) {
-    return reboot(*container, event.boot, container->slots.size());
+    return on(ContainerRebooted{event.container, event.boot});
   }
   // What was restored is trusted only with its boot confirmed.
-  if (container->adopting && event.boot.empty()) return;
-  healthy(*container);
+  const bool confirmed = !container->adopting || !event.boot.empty();
+  if (container->state == ContainerState::suspect && confirmed) healthy(*container);
 }
 
 void Pool::Core::on(const ContainerRebooted& event) {
@@ -110,7 +111,7 @@ void Pool::Core::first_start(Container& container, const ContainerStarted& event
   for (unsigned i = event.slots; i-- > 0;) {
     Slot& slot = container.slots[i];
     slot.floor = i < event.floors.size() ? event.floors[i] : 0;
-    if (slot.floor > 0) {
+    if (slot.floor > kFreshFloor) {
       clean(container, i, "used before");
       continue;
     }
@@ -123,7 +124,7 @@ void Pool::Core::first_start(Container& container, const ContainerStarted& event
 
 void Pool::Core::adopt(Container& container, const ContainerStarted& event) {
   const bool same = !container.boot.empty() && event.boot == container.boot && event.slots == container.slots.size();
-  if (!same) return reboot(container, event.boot, event.slots);
+  if (!same) return reboot(container, event.boot, event.slots, event.floors);
   for (unsigned i = 0; i < std::min<std::size_t>(event.floors.size(), container.slots.size()); ++i) {
     Slot& slot = container.slots[i];
     slot.floor = std::max(slot.floor, event.floors[i]);
@@ -140,7 +141,8 @@ void Pool::Core::adopt(Container& container, const ContainerStarted& event) {
 }
 
 // Nothing of what ran before is left; every slot is reset to put slotd's floors above all earlier generations.
-void Pool::Core::reboot(Container& container, const std::string& boot, std::size_t slots) {
+void Pool::Core::reboot(Container& container, const std::string& boot, std::size_t slots,
+                        const std::vector<Generation>& floors) {
   const std::string why = "its container was restarted";
   for (Slot& slot : container.slots) {
     if (slot.tenancy != nullptr) end_lease(*slot.tenancy, EndReason::container_lost, why);
@@ -153,7 +155,10 @@ void Pool::Core::reboot(Container& container, const std::string& boot, std::size
   save(container);
   if (container.state == ContainerState::suspect) change(container, ContainerState::up, why);
   watch_idle(container);
-  for (unsigned i = 0; i < container.slots.size(); ++i) clean(container, i, why);
+  for (unsigned i = 0; i < container.slots.size(); ++i) {
+    if (i < floors.size()) container.slots[i].floor = floors[i];
+    clean(container, i, why);
+  }
   recount(container);
   stop_if_drained(container);
 }

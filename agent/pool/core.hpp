@@ -90,7 +90,8 @@ class Pool::Core {
   void start(Job& job);
   void first_start(Container& container, const ContainerStarted& event);
   void adopt(Container& container, const ContainerStarted& event);
-  void reboot(Container& container, const std::string& boot, std::size_t slots);
+  void reboot(Container& container, const std::string& boot, std::size_t slots,
+              const std::vector<Generation>& floors = {});
   void healthy(Container& container);
   void resize(Container& container, std::size_t slots);
   void change(Container& container, ContainerState to, std::string why = {});

@@ -81,7 +81,7 @@ struct CallEnded {
 // --- from containers and their driver ---------------------------------------------------------------------------
 
 // The container answers and all its slots are verified clean, or an adopted container answers again.
-// `floors`: slotd's generation floor of each slot, empty for all zero (a fresh container).
+// `floors`: slotd's generation floor of each slot; up to 1 is a slot that was never reset. Empty: all fresh.
 // Of a container that the pool does not know: it is stopped (an orphan of an earlier life).
 struct ContainerStarted {
   std::string container;

@@ -131,6 +131,15 @@ TEST_F(Containers, ThatWereRestartedUnseenAreFoundOutByTheirBoot) {
   EXPECT_EQ(only<LeaseEnded>().why, EndReason::container_lost);
 }
 
+TEST_F(Containers, ThatWereRestartedBetweenTwoQuestionsAreFoundOutToo) {
+  const std::string id = one_up(1);
+  (void)take("t");
+  send(ContainerHealthy{id, "boot"});
+  EXPECT_THAT(effects_, IsEmpty());
+  send(ContainerHealthy{id, "boot-2"});
+  EXPECT_EQ(only<LeaseEnded>().why, EndReason::container_lost);
+}
+
 TEST_F(Containers, ThatNobodyKnowsAreStopped) {
   up("orphan", 3);
   EXPECT_EQ(only<StopContainer>().container, "orphan");
@@ -163,8 +172,8 @@ TEST_F(Containers, ThatReportNoSlotsAreGivenUp) {
 }
 
 TEST_F(Containers, ThatWereUsedBeforeAreResetFirst) {
-  send(job_of(1, 1, 2));
-  send(ContainerStarted{only<StartContainer>().container, 2, "boot", {0, 7}});
+  send(job_of(1, 1, 3));
+  send(ContainerStarted{only<StartContainer>().container, 3, "boot", {0, 7, 1}});
   EXPECT_EQ(only<ResetSlot>().slot, 1U);
   EXPECT_EQ(only<ResetSlot>().generation, 8U);
 }

@@ -102,12 +102,17 @@ void Reference::on(const ContainerStarted& event) {
   if (known == nullptr || known->state == ContainerState::stopping || event.slots == 0) return;
   const bool fresh = known->state == ContainerState::starting;
   const bool same = !known->boot.empty() && known->boot == event.boot && known->slots.size() == event.slots;
-  if (!fresh && !same) return rebooted(*known, event.container, event.boot, event.slots);
+  if (!fresh && !same) {
+    rebooted(*known, event.container, event.boot, event.slots);
+    for (unsigned i = 0; i < event.floors.size(); ++i) known->slots[i].floor = event.floors[i];
+    return;
+  }
   if (fresh) known->slots = std::vector<Slot>(event.slots);
   known->boot = event.boot;
   known->state = ContainerState::up;
   known->adopting = false;
   for (unsigned i = 0; i < event.floors.size(); ++i) {
+    known->slots[i].floor = event.floors[i];
     if (event.floors[i] > known->slots[i].shown) known->slots[i].clean = false;
     for (const auto& [id, lease] : leases_) {
       const bool here = lease.container == event.container && lease.slot == i;
@@ -115,7 +120,7 @@ void Reference::on(const ContainerStarted& event) {
     }
   }
   for (unsigned i = 0; fresh && i < event.slots; ++i)
-    known->slots[i].clean = i >= event.floors.size() || event.floors[i] == 0;
+    known->slots[i].clean = i >= event.floors.size() || event.floors[i] <= 1;
 }
 
 void Reference::on(const ContainerSuspect& event) {
@@ -125,11 +130,9 @@ void Reference::on(const ContainerSuspect& event) {
 
 void Reference::on(const ContainerHealthy& event) {
   Container* known = container(event.container);
-  if (known == nullptr || known->state != ContainerState::suspect) return;
-  if (!event.boot.empty() && event.boot != known->boot) {
-    return rebooted(*known, event.container, event.boot, known->slots.size());
-  }
-  if (known->adopting && event.boot.empty()) return;
+  if (known == nullptr) return;
+  if (!event.boot.empty() && event.boot != known->boot) return on(ContainerRebooted{event.container, event.boot});
+  if (known->state != ContainerState::suspect || (known->adopting && event.boot.empty())) return;
   known->state = ContainerState::up;
   known->adopting = false;
 }
@@ -148,7 +151,7 @@ void Reference::rebooted(Container& known, const std::string& id, const std::str
   known.state = ContainerState::up;
   known.adopting = false;
   known.slots.resize(slots);
-  for (Slot& slot : known.slots) slot.clean = slot.awaiting = false;
+  for (Slot& slot : known.slots) slot.clean = slot.awaiting = false, slot.floor = 0;
 }
 
 void Reference::ends(const std::string& id, bool is_gone) {
@@ -256,6 +259,7 @@ void Reference::see(const ResetSlot& effect) {
     expect(lease.container != effect.container || lease.slot != effect.slot, 2, "a leased slot is reset");
   }
   expect(effect.generation > known->lent && effect.generation > known->awaited, 1, "a generation did not grow");
+  expect(effect.generation > known->floor, 1, "a reset that slotd would call stale");
   known->clean = false;
   known->awaiting = true;
   known->awaited = effect.generation;

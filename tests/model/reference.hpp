@@ -39,6 +39,7 @@ class Reference {
     bool clean = false;
     bool awaiting = false;
     Generation awaited = 0, lent = 0, shown = 0;
+    Generation floor = 0;  // as slotd reported it
   };
   struct Container {
     std::string job, boot;

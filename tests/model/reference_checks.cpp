@@ -113,7 +113,7 @@ void Reference::on(const Restored& event) {
     now.draining = now.ending = false;
     now.adopting = true;
     now.slots.resize(saved.generations.size());
-    for (Slot& slot : now.slots) slot.clean = slot.awaiting = false;
+    for (Slot& slot : now.slots) slot.clean = slot.awaiting = false, slot.floor = 0;
     if (!jobs_.contains(saved.job)) jobs_[saved.job].removing = true;
   }
   for (const auto& [id, known] : before) expect(containers_.contains(id), 4, "a container was orphaned");

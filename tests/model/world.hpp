@@ -48,7 +48,7 @@ class World {
 
  private:
   struct Slot {
-    Generation floor = 0;
+    Generation floor = 1;
     std::string user;  // the last lease that ran something since the last reset
   };
   struct Server {  // a container
