@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "isolation/room.hpp"
 
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -29,7 +29,7 @@ Expected<void> Room::Impl::begin() {
   }
   std::vector<UniqueFd> join;
   if (shared_.groups) {
-    auto group = shared_.groups->make_slot(spec_.slot, shared_.spec.slot);
+    auto group = shared_.groups->make_slot(spec_.slot + "." + std::to_string(++shared_.begun), shared_.spec.slot);
     if (!group) return tl::unexpected(group.error());
     group_ = std::move(*group);
     auto fds = group_->join_fds();
@@ -96,15 +96,20 @@ Room::Impl::~Impl() {
     ::poll(&death, 1, kDeathPatienceMs);
   }
   if (auto finished = finish_destroy(); !finished) {
-    log(LogLevel::error, "a slot was not torn down cleanly", {{"slot", spec_.slot}, {"error", finished.error().message}});
+    log(LogLevel::error, "a slot was not torn down cleanly",
+        {{"slot", spec_.slot}, {"error", finished.error().message}});
   }
 }
 
 Room::Room(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Room::~Room() = default;
 
-int Room::control_fd() const { return impl_->control_.get(); }
-std::optional<Event> Room::next_event() { return impl_->next_event(); }
+int Room::control_fd() const {
+  return impl_->control_.get();
+}
+std::optional<Event> Room::next_event() {
+  return impl_->next_event();
+}
 
 Expected<void> Room::start(std::uint64_t command, const Command& what, CommandFds fds) {
   return impl_->start(command, what, std::move(fds));
@@ -123,20 +128,40 @@ Expected<void> Room::kill_all(std::uint64_t command) {
   return impl_->send(&message, sizeof message);
 }
 
-int Room::root_fd() const { return impl_->root_.get(); }
-int Room::workspace_fd() const { return impl_->workspace_.get(); }
-std::uint32_t Room::host_uid() const { return impl_->host_id(::geteuid()); }
-std::uint32_t Room::host_gid() const { return impl_->host_id(::getegid()); }
+int Room::root_fd() const {
+  return impl_->root_.get();
+}
+int Room::workspace_fd() const {
+  return impl_->workspace_.get();
+}
+std::uint32_t Room::host_uid() const {
+  return impl_->host_id(::geteuid());
+}
+std::uint32_t Room::host_gid() const {
+  return impl_->host_id(::getegid());
+}
 
-GroupUsage Room::usage() const { return impl_->group_ ? impl_->group_->usage() : GroupUsage{}; }
-std::optional<GroupUsage> Room::command_usage(std::uint64_t command) const { return impl_->command_usage(command); }
+GroupUsage Room::usage() const {
+  return impl_->group_ ? impl_->group_->usage() : GroupUsage{};
+}
+std::optional<GroupUsage> Room::command_usage(std::uint64_t command) const {
+  return impl_->command_usage(command);
+}
 void Room::reset_peak() {
   if (impl_->group_) impl_->group_->reset_peak();
 }
-int Room::keeper_pid() const { return impl_->pid_; }
+int Room::keeper_pid() const {
+  return impl_->pid_;
+}
 
-void Room::begin_destroy() { impl_->begin_destroy(); }
-int Room::death_fd() const { return impl_->pidfd_.get(); }
-Expected<void> Room::finish_destroy() { return impl_->finish_destroy(); }
+void Room::begin_destroy() {
+  impl_->begin_destroy();
+}
+int Room::death_fd() const {
+  return impl_->pidfd_.get();
+}
+Expected<void> Room::finish_destroy() {
+  return impl_->finish_destroy();
+}
 
 }  // namespace berth::isolation

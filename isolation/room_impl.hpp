@@ -33,6 +33,7 @@ struct RoomShared {
   std::vector<LayoutEntry> layout;
   std::unique_ptr<CgroupParent> groups;
   bool has_layer = false;        // setup was adopted
+  mutable std::uint64_t begun = 0;  // rooms so far: each has a group of its own, since an old one may still be dying
 
   [[nodiscard]] std::string layer_dir() const { return work_dir + "/layer"; }
 };

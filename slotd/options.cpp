@@ -44,6 +44,8 @@ Expected<std::string> read_token(const std::string& file) {
 }
 
 Expected<void> apply(const Flags& flags, Options& options) {
+  // Its name keeps its control groups apart from those of every other server on the machine.
+  options.spec.id = "slotd-" + random_hex(6);
   if (!flags.config.empty()) {
     auto text = berth::read_file(flags.config);
     if (!text) return tl::unexpected<Error>(text.error().within("--config"));

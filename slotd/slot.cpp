@@ -87,7 +87,9 @@ asio::awaitable<Expected<void>> Slot::renew() {
   for (int tries = 0; tries < kBuildTries && !closed_; ++tries) {
     // A directory kept from an earlier life of the server is shown as it is; only a reset empties it.
     auto prepared = co_await prepare_workspace(environment_.spec, workspace_dir_, opened_);
-    built = prepared ? co_await room_.rebuild() : prepared;
+    // No co_await inside ?: anywhere: g++ 12 destroys the operands twice.
+    built = prepared;
+    if (prepared) built = co_await room_.rebuild();
     if (built) break;
     log(LogLevel::warning, "room could not be built", {{"slot", id_}, {"error", built.error().message}});
   }

@@ -189,10 +189,14 @@ asio::awaitable<void> files_route(App& app, http::Exchange& exchange, Slot& slot
   const bool tar = exchange.head().query_value("tar") == "1";
   if (method == "DELETE") {
     co_await delete_file(exchange, slot, path);
+  } else if (method == "PUT" && tar) {
+    co_await tar_put(app, exchange, slot, std::move(path));
   } else if (method == "PUT") {
-    tar ? co_await tar_put(app, exchange, slot, std::move(path)) : co_await put_file(exchange, slot, path);
+    co_await put_file(exchange, slot, path);
+  } else if (tar) {
+    co_await tar_get(app, exchange, slot, std::move(path));
   } else {
-    tar ? co_await tar_get(app, exchange, slot, std::move(path)) : co_await get_file(exchange, slot, path);
+    co_await get_file(exchange, slot, path);
   }
 }
 
