@@ -28,8 +28,9 @@ int report(const slotd::Options* options, const Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Nothing that a slot could reach may read this process's memory or environment.
-  ::prctl(PR_SET_DUMPABLE, 0);
+  // Nothing that a slot could reach may read this process's memory or environment. An ordinary user's process cannot do
+  // this: the kernel would give its new children's id maps to root. Its slots cannot see it, by their pid namespace.
+  if (::geteuid() == 0) ::prctl(PR_SET_DUMPABLE, 0);
   ::umask(0022);
   const auto options = slotd::parse_options(argc, argv);
   if (!options) return report(nullptr, options.error());
