@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "slotd/slot_room.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -66,7 +67,7 @@ void SlotRoom::room_ended() {
 asio::awaitable<Expected<void>> SlotRoom::await_death(std::unique_ptr<Grave> grave) {
   if (!grave) co_return Expected<void>{};
   using namespace asio::experimental::awaitable_operators;
-  asio::posix::stream_descriptor death(executor_, ::dup(grave->room->death_fd()));
+  asio::posix::stream_descriptor death(executor_, ::fcntl(grave->room->death_fd(), F_DUPFD_CLOEXEC, 0));
   asio::steady_timer limit(executor_, kDeathLimit);
   const auto done =
       co_await (death.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable)) ||
