@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers for the tests: one shared by a file where state does not matter, fresh ones where it does, each as root of the
+machine and as an ordinary user."""
+import itertools
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from harness import FRESH_UID, Slot, Slotd
+
+SHARED_SLOTS = 6
+PROBES = pathlib.Path(__file__).parent / "probes"
+
+
+def uid_of(kind):
+    if kind == "as_root":
+        if os.geteuid() != 0:
+            pytest.skip("needs root")
+        return 0
+    return FRESH_UID if os.geteuid() == 0 else os.geteuid()
+
+
+@pytest.fixture(scope="session", params=["as_root", "as_user"])
+def user(request):
+    """The uid that servers of this round run as."""
+    return uid_of(request.param)
+
+
+@pytest.fixture(scope="session")
+def server(user):
+    """A server that the tests of one file share. A test that spoils it uses `start` instead."""
+    slotd = Slotd(user=user, slots=SHARED_SLOTS).connect()
+    yield slotd
+    slotd.stop()
+
+
+@pytest.fixture
+def start(user):
+    """Starts servers of the test's own."""
+    running = []
+
+    def begin(**options):
+        slotd = Slotd(user=user, **options)
+        running.append(slotd)
+        return slotd.connect()
+
+    yield begin
+    for slotd in running:
+        slotd.stop() if slotd.process.poll() is None else slotd.kill()
+
+
+@pytest.fixture(scope="session")
+def turns():
+    return itertools.count()
+
+
+@pytest.fixture
+def slots(server, turns):
+    """Two clean slots of the shared server."""
+    names = [f"slot_{next(turns) % SHARED_SLOTS}" for _ in range(2)]
+    pair = [Slot(server, name) for name in names]
+    for slot in pair:
+        slot.reset()
+    return pair
+
+
+@pytest.fixture
+def slot(server, turns):
+    """A clean slot of the shared server."""
+    one = Slot(server, f"slot_{next(turns) % SHARED_SLOTS}")
+    one.reset()
+    return one
+
+
+@pytest.fixture(scope="session")
+def probe(tmp_path_factory):
+    """probe(name): the bytes of probes/name.c as a static program, built once."""
+    built = {}
+    folder = tmp_path_factory.mktemp("probes")
+
+    def build(name):
+        if name not in built:
+            target = folder / name
+            subprocess.run(["/usr/bin/gcc", "-O1", "-static", "-o", target, PROBES / f"{name}.c"], check=True)
+            built[name] = target.read_bytes()
+        return built[name]
+
+    return build
+
+
+@pytest.fixture
+def run_probe(probe):
+    """run_probe(slot, name, *arguments): the probe's answer, run inside a slot."""
+
+    def run(slot, name, *arguments, timeout=60):
+        slot.put(name, probe(name))
+        slot.output(f"chmod 755 /workspace/{name}")
+        return slot.exec(f"/workspace/{name}", *arguments, timeout=timeout)
+
+    return run
