@@ -50,6 +50,27 @@ TEST_F(Scale, ShrinksToMinAfterAnIdleTime) {
   EXPECT_EQ(pool_.containers().size(), 2U) << "the first has leases; the other is still stopping";
 }
 
+TEST_F(Scale, CountsTheIdleTimeFromTheEndOfTheLastLease) {
+  take_two();
+  acquire("c", minutes(1));
+  start_all(2);
+  const Lease third = only<Granted>().lease;
+  pass(minutes(10));
+  release_and_reset(third);
+  pass(minutes(1) - milliseconds(1));
+  EXPECT_THAT(all<StopContainer>(), IsEmpty());
+  pass(milliseconds(1));
+  EXPECT_EQ(only<StopContainer>().container, third.container);
+}
+
+TEST_F(Scale, GrowsOnceForARequestThatDidNotWait) {
+  take_two();
+  acquire("c");
+  EXPECT_THAT(all<StartContainer>(), SizeIs(1));
+  for (int i = 0; i < 5; ++i) acquire("c");
+  EXPECT_EQ(pool_.containers().size(), 2U) << "asking again does not make it more";
+}
+
 TEST_F(Scale, KeepsContainersWithALease) {
   send(job_of(1, 4, 2));
   const auto leases = take_two();

@@ -67,6 +67,13 @@ TEST_F(Slots, AreInErrorWhenTheAnswerDoesNotCome) {
   EXPECT_EQ(state(), SlotState::error);
 }
 
+TEST_F(Slots, AreResetAgainWhenSlotdHasPassedTheResetThatIsAwaited) {
+  send(ContainerStarted{reset_.container, 1, "boot", {reset_.generation + 3}});
+  EXPECT_EQ(only<ResetSlot>().generation, reset_.generation + 4);
+  answer(reset_.generation, true);
+  EXPECT_EQ(state(), SlotState::releasing);
+}
+
 TEST_F(Slots, TakeTheirContainerAlongWhenTheyCannotBeReset) {
   for (unsigned i = 0; i < Options{}.max_rebuilds; ++i) {
     const auto resets = all<ResetSlot>();
