@@ -12,7 +12,20 @@ namespace berth::isolation {
 
 GroupLimits limits_of_slot(const SlotSpec& slot) {
   constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / 2;
-  return {std::min(slot.memory_bytes, kMost) + std::min(slot.disk_bytes, kMost), slot.pids, slot.cpu};
+  GroupLimits limits{.memory_bytes = std::nullopt, .pids = std::nullopt, .cpu = slot.cpu};
+  if (slot.memory_bytes != kUnlimited) {
+    limits.memory_bytes = std::min(slot.memory_bytes, kMost) + std::min(slot.disk_bytes, kMost);
+  }
+  if (slot.pids != kUnlimited) limits.pids = slot.pids;
+  return limits;
+}
+
+SlotSpec limits_in_force(const SlotSpec& slot, const IsolationPlan& plan) {
+  SlotSpec limits = slot;
+  if (!has(plan.in_force, Measure::memory_limit)) limits.memory_bytes = kUnlimited;
+  if (!has(plan.in_force, Measure::pids_limit)) limits.pids = kUnlimited;
+  if (!has(plan.in_force, Measure::cpu_limit)) limits.cpu.reset();
+  return limits;
 }
 
 std::uint64_t cpu_quota_us(double cores) {

@@ -3,6 +3,7 @@
 // add_process().
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,11 @@ class CgroupParent {
   [[nodiscard]] virtual Expected<std::unique_ptr<Cgroup>> make_slot(const std::string& name,
                                                                     const SlotSpec& limits) = 0;
 };
+
+// What a slot's group is told: a measure that is not in force (measures_off) is no limit, written as the largest
+// number.
+inline constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
+[[nodiscard]] SlotSpec limits_in_force(const SlotSpec& slot, const IsolationPlan& plan);
 
 // Removes parents beside it that nobody locks and no process is in, then makes this one. Fills the cgroup_* fields of
 // `abilities`; nothing where no controller can be used (ordinary users, masked /sys); then why_no_cgroup says why and

@@ -26,6 +26,9 @@ def write(path, text):
     fd = os.open(path, os.O_WRONLY)
     try: os.write(fd, text.encode())
     finally: os.close(fd)
+def write_much(mebibytes):
+    with open('/workspace/much', 'wb', buffering=0) as f:
+        for _ in range(mebibytes): f.write(bytes(1 << 20))
 def others():
     return sorted(int(n) for n in os.listdir('/proc') if n.isdigit() and int(n) not in (1, os.getpid()))
 )py";

@@ -13,7 +13,8 @@ namespace berth::isolation::test {
 // Runs `script` with /usr/bin/python3 after a prelude that knows:
 //   attempt(f, *args)     "ok" or the name of the error, e.g. "EPERM"
 //   call(number, *args)   a raw system call: "ok" or the name of the error; wrong pointers are fine
-//   read(path), write(path, text), others() (pids in /proc but this one and the keeper)
+//   read(path), write(path, text), write_much(MiB) into the workspace, others() (pids in /proc but this one and the
+//   keeper)
 // Fails the test when Python itself fails.
 Outcome python(Harness& room, const std::string& script);
 // The same, trimmed to what it printed.

@@ -295,9 +295,21 @@ TEST_F(CgroupFake, HugeLimitsDoNotOverflow) {
   const auto memory = tree_.mount_v1("memory", "/") + "/berth/c1/slot_0";
   const auto parent = must_open();
   SlotSpec spec;
-  spec.memory_bytes = spec.disk_bytes = ~std::uint64_t{0};
+  spec.memory_bytes = spec.disk_bytes = kUnlimited - 1;
   ASSERT_TRUE(parent->make_slot("slot_0", spec)) << "the kernel takes limits up to 2^63 - 1";
   EXPECT_LE(limits_of_slot(spec).memory_bytes, std::uint64_t{1} << 63);
+}
+
+TEST_F(CgroupFake, AMeasureThatIsNotInForceIsNoLimit) {
+  const auto memory = tree_.mount_v1("memory", "/") + "/berth/c1/slot_0";
+  const auto pids = tree_.mount_v1("pids", "/") + "/berth/c1/slot_0";
+  const auto parent = must_open();
+  IsolationPlan plan;
+  plan.in_force.set(static_cast<std::size_t>(Measure::pids_limit));
+  const auto group = parent->make_slot("slot_0", limits_in_force(slot_spec(), plan));
+  ASSERT_TRUE(group);
+  EXPECT_EQ(tree_.get(memory + "/memory.limit_in_bytes"), "");
+  EXPECT_EQ(tree_.get(pids + "/pids.max"), "50");
 }
 
 }  // namespace
