@@ -70,8 +70,12 @@ Expected<std::unique_ptr<RoomFactory>> RoomFactory::create(const ContainerSpec& 
   return std::unique_ptr<RoomFactory>(new RoomFactory(std::move(impl)));
 }
 
-const IsolationPlan& RoomFactory::plan() const { return impl_->plan; }
-const Abilities& RoomFactory::abilities() const { return impl_->abilities; }
+const IsolationPlan& RoomFactory::plan() const {
+  return impl_->plan;
+}
+const Abilities& RoomFactory::abilities() const {
+  return impl_->abilities;
+}
 
 Expected<std::unique_ptr<Room>> RoomFactory::begin(RoomSpec spec) {
   auto room = std::make_unique<Room::Impl>(*impl_, std::move(spec));

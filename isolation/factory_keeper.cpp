@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/mman.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include <cerrno>
 

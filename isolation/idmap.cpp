@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "isolation/idmap.hpp"
 
-#include <sys/mount.h>
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>

@@ -21,10 +21,10 @@ enum class IdMode : std::uint8_t {
 
 inline constexpr std::uint32_t kIdsPerSlot = 65536;
 
-// Ranges of host ids for all slots of one container. They lie in 0x70000000 .. 0x7FFCFFFF, which Linux distributions and
-// systemd leave to nobody (4,093 ranges), and are held by byte locks on one file of the machine (/run/berth-ids), which
-// the kernel drops with the process: two containers share ranges only when that file cannot be had or no block is free.
-// Then the block follows from the container's name, so that a collision is at least rare.
+// Ranges of host ids for all slots of one container. They lie in 0x70000000 .. 0x7FFCFFFF, which Linux distributions
+// and systemd leave to nobody (4,093 ranges), and are held by byte locks on one file of the machine (/run/berth-ids),
+// which the kernel drops with the process: two containers share ranges only when that file cannot be had or no block is
+// free. Then the block follows from the container's name, so that a collision is at least rare.
 class IdBlock {
  public:
   // `ranges` in a row; `lock_file` is a parameter for tests.

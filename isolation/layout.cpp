@@ -35,7 +35,8 @@ const std::vector<LayoutEntry> kEmptyBelow = {
 };
 
 bool is_plain_name(const std::string& name) {
-  return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; });
+  return std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 void add_link(const fs::path& path, std::vector<LayoutEntry>& entries) {
@@ -59,7 +60,8 @@ bool has_mounts_below(const std::string& directory) {
 
 void add_empty_directories(std::vector<LayoutEntry>& entries) {
   const auto is_there = [&entries](const LayoutEntry& wanted) {
-    return std::any_of(entries.begin(), entries.end(), [&](const LayoutEntry& entry) { return entry.name == wanted.name; });
+    return std::any_of(entries.begin(), entries.end(),
+                       [&](const LayoutEntry& entry) { return entry.name == wanted.name; });
   };
   for (const auto& entry : kEmpty) {
     if (!is_there(entry)) entries.push_back(entry);
@@ -86,7 +88,8 @@ Expected<std::vector<LayoutEntry>> machine_layout(const LayoutOptions& options) 
   return entries;
 }
 
-Expected<void> add_image_directory(const LayoutOptions& options, const fs::path& path, std::vector<LayoutEntry>& entries) {
+Expected<void> add_image_directory(const LayoutOptions& options, const fs::path& path,
+                                   std::vector<LayoutEntry>& entries) {
   const std::string name = path.filename().string();
   std::string source = path.string();
   if (has_mounts_below(source)) {  // cannot be the lower directory of an overlay in a user namespace

@@ -18,15 +18,15 @@ struct LayoutEntry {
     shared,     // the same, without any protection: only when private_root is dropped
   };
   Kind kind{};
-  std::string name;    // below the slot's root, e.g. "usr"
+  std::string name;  // below the slot's root, e.g. "usr"
   std::string source;
   unsigned mode = 0755;
   bool layered = false;  // directory: what setup steps write there is seen by all slots
 };
 
 struct LayoutOptions {
-  std::string rootfs;       // empty: the machine's /usr and a minimal /etc
-  std::string work_dir;     // gets `etc`
+  std::string rootfs;    // empty: the machine's /usr and a minimal /etc
+  std::string work_dir;  // gets `etc`
   bool private_root = true;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/stat.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,11 +18,11 @@ namespace fs = std::filesystem;
 
 // Names in /etc that programs need and that tell nothing about the machine's people. A trailing '*' stands for any end.
 constexpr std::string_view kAllowed[] = {
-    "passwd",         "group",         "hosts",      "hostname",     "nsswitch.conf", "resolv.conf",    "host.conf",
-    "gai.conf",       "ld.so.cache",   "ld.so.conf", "ld.so.conf.d", "alternatives",  "mime.types",     "magic",
-    "localtime",      "timezone",      "protocols",  "services",     "os-release",    "debian_version", "profile",
-    "bash.bashrc",    "inputrc",       "shells",     "login.defs",   "locale.alias",  "fonts",          "perl",
-    "ssl/openssl.cnf", "ssl/certs",    "default/locale", "python3*", "java*",
+    "passwd",          "group",       "hosts",          "hostname",     "nsswitch.conf", "resolv.conf",    "host.conf",
+    "gai.conf",        "ld.so.cache", "ld.so.conf",     "ld.so.conf.d", "alternatives",  "mime.types",     "magic",
+    "localtime",       "timezone",    "protocols",      "services",     "os-release",    "debian_version", "profile",
+    "bash.bashrc",     "inputrc",     "shells",         "login.defs",   "locale.alias",  "fonts",          "perl",
+    "ssl/openssl.cnf", "ssl/certs",   "default/locale", "python3*",     "java*",
 };
 constexpr std::size_t kFileLimit = std::size_t{16} << 20;
 constexpr unsigned kFirstPerson = 1000;
@@ -175,7 +175,8 @@ Expected<void> copy_directory(const std::string& source, const std::string& targ
       fs::copy_file(item.path(), to, error);
     }
     if (error) return fail("system", "copying " + item.path().string() + ": " + error.message());
-    if (::lchown(to.c_str(), info.st_uid, info.st_gid) != 0 && errno != ENOENT) return fail_errno("chown " + to.string(), errno);
+    if (::lchown(to.c_str(), info.st_uid, info.st_gid) != 0 && errno != ENOENT)
+      return fail_errno("chown " + to.string(), errno);
     if (!S_ISLNK(info.st_mode)) ::chmod(to.c_str(), info.st_mode & 07777);
   }
   if (::lchown(target.c_str(), top.st_uid, top.st_gid) != 0) return fail_errno("chown " + target, errno);

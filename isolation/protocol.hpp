@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages between a Room (slotd) and its keeper over one SOCK_SEQPACKET pair: one message a packet, each a flat structure
-// with a header that carries version, kind and full size, then text. Descriptors ride along by SCM_RIGHTS. Both ends come
-// from one build, so the structures are shared as they are; a keeper still checks every length. Only libc is used here,
-// because the keeper has nothing else.
+// Messages between a Room (slotd) and its keeper over one SOCK_SEQPACKET pair: one message a packet, each a flat
+// structure with a header that carries version, kind and full size, then text. Descriptors ride along by SCM_RIGHTS.
+// Both ends come from one build, so the structures are shared as they are; a keeper still checks every length. Only
+// libc is used here, because the keeper has nothing else.
 #pragma once
 
 #include <sys/resource.h>
@@ -14,21 +14,21 @@
 namespace berth::isolation::protocol {
 
 inline constexpr std::uint16_t kVersion = 1;
-inline constexpr std::size_t kPacketLimit = std::size_t{64} << 10;   // what goes into one packet, header included
-inline constexpr std::size_t kPayloadLimit = std::size_t{4} << 20;   // longer starts travel in a sealed file up to here
+inline constexpr std::size_t kPacketLimit = std::size_t{64} << 10;  // what goes into one packet, header included
+inline constexpr std::size_t kPayloadLimit = std::size_t{4} << 20;  // longer starts travel in a sealed file up to here
 inline constexpr std::size_t kFdLimit = 64;
 inline constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
 inline constexpr std::uint32_t kNoFd = ~std::uint32_t{0};
 
 enum class Kind : std::uint16_t {
   // to the keeper
-  go = 1,        // the id maps are written: exec
+  go = 1,  // the id maps are written: exec
   describe,
   start,
   signal,
   kill_all,
   // from the keeper
-  built,         // with two descriptors: root, workspace
+  built,  // with two descriptors: root, workspace
   build_failed,
   start_failed,
   exited,
@@ -59,7 +59,7 @@ enum class EntryKind : std::uint32_t {
 struct Entry {
   EntryKind kind{};
   std::uint32_t mode = 0;
-  std::uint32_t tree = kNoFd;  // index of a detached mount to use instead of the path `source`
+  std::uint32_t tree = kNoFd;     // index of a detached mount to use instead of the path `source`
   std::uint16_t name_size = 0;    // NUL included
   std::uint16_t source_size = 0;  // NUL included
 };
@@ -70,16 +70,16 @@ enum class Layer : std::uint32_t { none, write, read };
 // Followed by slot, workspace, layer path (each NUL-ended), the entries, then the filter program, 8-aligned.
 struct Describe {
   Header header{kVersion, Kind::describe, 0};
-  std::uint64_t measures = 0;      // bits of Measure
+  std::uint64_t measures = 0;  // bits of Measure
   std::uint64_t disk_bytes = kNoLimit;
   std::uint64_t disk_inodes = kNoLimit;
   std::uint64_t data_bytes = kNoLimit;  // RLIMIT_DATA
   std::uint64_t processes = kNoLimit;   // RLIMIT_NPROC
   std::uint32_t isolated = 1;           // 0: isolation none, commands run as plain children
   std::uint32_t entries = 0;
-  std::uint32_t filter_length = 0;      // in sock_filter
+  std::uint32_t filter_length = 0;  // in sock_filter
   std::uint32_t slot_size = 0;
-  std::uint32_t workspace_size = 0;     // 1 (only NUL): the workspace lies on the slot's tmpfs
+  std::uint32_t workspace_size = 0;  // 1 (only NUL): the workspace lies on the slot's tmpfs
   std::uint32_t workspace_tree = kNoFd;
   Layer layer = Layer::none;
   std::uint32_t layer_size = 0;
@@ -209,6 +209,8 @@ template <typename T>
          message.header.size == size;
 }
 
-[[nodiscard]] constexpr std::size_t aligned8(std::size_t size) { return (size + 7) & ~std::size_t{7}; }
+[[nodiscard]] constexpr std::size_t aligned8(std::size_t size) {
+  return (size + 7) & ~std::size_t{7};
+}
 
 }  // namespace berth::isolation::protocol

@@ -24,12 +24,15 @@ constexpr int kDeathPatienceMs = 2000;
 Expected<void> Room::Impl::begin() {
   if (!shared_.isolated) {
     std::error_code error;
-    std::filesystem::create_directories(shared_.work_dir + "/slots/" + spec_.slot, error);
+    const std::string workspace = shared_.work_dir + "/slots/" + spec_.slot;
+    std::filesystem::remove_all(workspace, error);  // nothing else takes the last owner's files away
+    std::filesystem::create_directories(workspace, error);
     if (error) return fail("isolation", "making the workspace: " + error.message());
   }
   std::vector<UniqueFd> join;
   if (shared_.groups) {
-    auto group = shared_.groups->make_slot(spec_.slot + "." + std::to_string(++shared_.begun), shared_.spec.slot);
+    auto group = shared_.groups->make_slot(spec_.slot + "." + std::to_string(++shared_.begun),
+                                           limits_in_force(shared_.spec.slot, shared_.plan));
     if (!group) return tl::unexpected(group.error());
     group_ = std::move(*group);
     auto fds = group_->join_fds();

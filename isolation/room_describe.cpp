@@ -55,7 +55,8 @@ class Describer {
     if (shared_.ids != IdMode::shifted) return protocol::kNoFd;
     auto tree = clone_tree(path, {map_ids ? user_namespace_.get() : -1, !map_ids});
     if (!tree) return tl::unexpected(tree.error());
-    if (out_.owned.size() == protocol::kFdLimit) return fail("isolation", "too many directories at the top of the root");
+    if (out_.owned.size() == protocol::kFdLimit)
+      return fail("isolation", "too many directories at the top of the root");
     out_.owned.push_back(std::move(*tree));
     return static_cast<std::uint32_t>(out_.owned.size() - 1);
   }
@@ -84,7 +85,8 @@ class Describer {
     auto tree = add_tree(workspace_, true);
     if (!tree) {
       Error error = tree.error();
-      error.hint = "use `storage: memory`, or a state directory on a file system with id-mapped mounts (ext4, xfs, btrfs)";
+      error.hint =
+          "use `storage: memory`, or a state directory on a file system with id-mapped mounts (ext4, xfs, btrfs)";
       return tl::unexpected(error);
     }
     fixed_.workspace_tree = *tree;

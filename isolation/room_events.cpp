@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::size_t kKeptUsages = 256;
 
-std::string text_of(const char* text, std::size_t size) { return std::string(text, std::find(text, text + size, '\0')); }
+std::string text_of(const char* text, std::size_t size) {
+  return std::string(text, std::find(text, text + size, '\0'));
+}
 
 }  // namespace
 
@@ -52,7 +54,8 @@ void Room::Impl::decode(Incoming& packet) {
 
 void Room::Impl::take_built(Incoming& packet) {
   protocol::Built built;
-  if (!protocol::parse(packet.bytes.data(), packet.bytes.size(), protocol::Kind::built, built) || packet.fds.size() != 2) {
+  if (!protocol::parse(packet.bytes.data(), packet.bytes.size(), protocol::Kind::built, built) ||
+      packet.fds.size() != 2) {
     return take_failure(packet);
   }
   building_ = false;

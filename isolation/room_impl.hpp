@@ -25,14 +25,14 @@ struct RoomShared {
   std::string work_dir;
   Abilities abilities;
   IsolationPlan plan;
-  bool isolated = true;          // false: commands run as plain children (rung three)
+  bool isolated = true;  // false: commands run as plain children (rung three)
   IdMode ids = IdMode::none;
   IdBlock id_block;
-  UniqueFd keeper;               // sealed program
+  UniqueFd keeper;  // sealed program
   std::vector<sock_filter> filter;
   std::vector<LayoutEntry> layout;
   std::unique_ptr<CgroupParent> groups;
-  bool has_layer = false;        // setup was adopted
+  bool has_layer = false;           // setup was adopted
   mutable std::uint64_t begun = 0;  // rooms so far: each has a group of its own, since an old one may still be dying
 
   [[nodiscard]] std::string layer_dir() const { return work_dir + "/layer"; }
@@ -67,7 +67,8 @@ struct Outgoing {
 
 // --- room_wire.cpp ---
 // Never waits; error code "busy" when the keeper does not keep up, "gone" when it is dead.
-[[nodiscard]] Expected<void> send_packet(int control, const void* data, std::size_t size, const std::vector<int>& fds = {});
+[[nodiscard]] Expected<void> send_packet(int control, const void* data, std::size_t size,
+                                         const std::vector<int>& fds = {});
 struct Incoming {
   enum class State : std::uint8_t { packet, nothing, closed } state = State::nothing;
   std::vector<char> bytes;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// From clone to exec of the keeper. The child shares nothing with us but runs in a copy of a process that may have other
-// threads, so it uses bare system calls only.
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+// From clone to exec of the keeper. The child shares nothing with us but runs in a copy of a process that may have
+// other threads, so it uses bare system calls only.
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>

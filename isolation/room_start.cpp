@@ -10,7 +10,9 @@ extern "C" char** environ;
 namespace berth::isolation {
 namespace {
 
-bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
+bool has_nul(const std::string& text) {
+  return text.find('\0') != std::string::npos;
+}
 
 Expected<std::string> join_text(const std::string& cwd, const Command& what) {
   std::string text;
@@ -96,7 +98,8 @@ Expected<void> Room::Impl::start(std::uint64_t id, const Command& what, CommandF
   if (!has(shared_.plan.in_force, Measure::clean_env)) {  // dropped for a test: ours shows through
     for (char** variable = environ; *variable != nullptr; ++variable) adjusted.env.emplace_back(*variable);
   }
-  const unsigned flags = (fds.in ? protocol::kHasIn : 0U) | (fds.out ? protocol::kHasOut : 0U) | (fds.err ? protocol::kHasErr : 0U);
+  const unsigned flags =
+      (fds.in ? protocol::kHasIn : 0U) | (fds.out ? protocol::kHasOut : 0U) | (fds.err ? protocol::kHasErr : 0U);
   auto message = encode_start(id, adjusted, flags, limits);
   std::vector<int> numbers;
   if (message) {

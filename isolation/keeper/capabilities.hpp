@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a command may keep of root's powers, in its slot's own user namespace (design section 5). Tests compare CapBnd and
-// CapEff of a command with exactly this list.
+// What a command may keep of root's powers, in its slot's own user namespace (design section 5). Tests compare CapBnd
+// and CapEff of a command with exactly this list.
 #pragma once
 
 #include <linux/capability.h>

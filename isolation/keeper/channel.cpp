@@ -82,8 +82,12 @@ void flush_posts() {
   }
 }
 
-bool posts_waiting() { return post_count > 0; }
-bool posts_full() { return post_count > kPosts / 2; }
+bool posts_waiting() {
+  return post_count > 0;
+}
+bool posts_full() {
+  return post_count > kPosts / 2;
+}
 
 bool post_with_fds(const void* message, std::size_t size, const int* fds, unsigned count) {
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)] = {};

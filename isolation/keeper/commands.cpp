@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/wait.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // /dev: a fixed list of devices that are bound read-only (data still flows; owner, mode and times cannot change), a
-// terminal multiplexer of the slot's own, shared memory on the slot's disk. /proc: the slot's own, with what reaches into
-// the machine made read-only or covered.
-#include <net/if.h>
+// terminal multiplexer of the slot's own, shared memory on the slot's disk. /proc: the slot's own, with what reaches
+// into the machine made read-only or covered.
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <net/if.h>
 
 #include "isolation/keeper/keeper.hpp"
 
@@ -29,17 +29,16 @@ constexpr struct {
               {"stderr", "/proc/self/fd/2"},
               {"ptmx", "pts/ptmx"}};
 constexpr const char* kReadOnly[] = {"sys", "bus", "fs", "irq", "sysrq-trigger"};
-constexpr const char* kCovered[] = {"keys",       "key-users",     "kcore",          "timer_list",  "kallsyms",
-                                    "kmsg",       "iomem",         "ioports",        "sched_debug", "latency_stats",
-                                    "slabinfo",   "vmallocinfo",   "pagetypeinfo",   "kpagecount",  "kpageflags",
-                                    "kpagecgroup", "mtrr",         "interrupts",     "vmcore",
-                                    "modules",    "timer_stats"};
+constexpr const char* kCovered[] = {
+    "keys",       "key-users",   "kcore",         "timer_list", "kallsyms",    "kmsg",         "iomem",
+    "ioports",    "sched_debug", "latency_stats", "slabinfo",   "vmallocinfo", "pagetypeinfo", "kpagecount",
+    "kpageflags", "kpagecgroup", "mtrr",          "interrupts", "vmcore",      "modules",      "timer_stats"};
 constexpr const char* kEmptied[] = {"acpi", "asound", "scsi", "driver", "pressure", "tty/driver"};
 
 void bind_device(const char* name) {
   const Path source("/dev/", name);
   const Path target("root/dev/", name);
-  struct stat info{};
+  struct stat info {};
   // An image may have put a link or a file there.
   if (::lstat(source, &info) != 0 || !S_ISCHR(info.st_mode) || major(info.st_rdev) > 5) {
     errno = ENXIO;

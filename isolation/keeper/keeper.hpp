@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keeper: pid 1 of a slot. It builds the slot's root, gives up what it no longer needs, then starts, reaps and kills
-// commands on request. One thread, libc only, no heap of its own; everything large lies in .bss and costs nothing until
-// touched. It never waits for anything but its two descriptors: the control socket and a signalfd.
+// The keeper: pid 1 of a slot. It builds the slot's root, gives up what it no longer needs, then starts, reaps and
+// kills commands on request. One thread, libc only, no heap of its own; everything large lies in .bss and costs nothing
+// until touched. It never waits for anything but its two descriptors: the control socket and a signalfd.
 #pragma once
 
 #include <sys/types.h>
@@ -22,8 +22,8 @@ inline constexpr int kControl = 3;  // where slotd puts its end of the socket be
 struct State {
   std::uint64_t measures = 0;  // in force, bit per Measure
   bool isolated = true;
-  bool tagged = false;         // commands are told apart by their uts namespace (needs a pid namespace of our own)
-  int proc = -1;               // directory of a procfs that shows this pid namespace
+  bool tagged = false;  // commands are told apart by their uts namespace (needs a pid namespace of our own)
+  int proc = -1;        // directory of a procfs that shows this pid namespace
 };
 extern State state;
 
@@ -59,7 +59,7 @@ struct Description {
   const char* entries = nullptr;  // packed Entry records
   std::size_t entries_size = 0;
   const char* filter = nullptr;
-  const int* trees = nullptr;     // detached mounts
+  const int* trees = nullptr;  // detached mounts
   unsigned tree_count = 0;
 };
 struct Entry {
@@ -123,8 +123,8 @@ void end_everything();
 // --- table.cpp ---
 struct Command {
   std::uint64_t id = 0;
-  std::uint64_t tag = 0;      // 0: none, or taken over by a newer command, so that nothing of this one lives
-  pid_t pid = 0;              // main process; 0 once reaped
+  std::uint64_t tag = 0;  // 0: none, or taken over by a newer command, so that nothing of this one lives
+  pid_t pid = 0;          // main process; 0 once reaped
   bool killing = false;
   bool seen_in_pass = false;  // sweep: some process of it was alive in this pass
   unsigned empty_passes = 0;

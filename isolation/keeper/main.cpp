@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -54,7 +54,9 @@ void open_proc() {
   if (where[1] == 't' && ::umount2(where, MNT_DETACH) != 0) die("hiding the keeper's proc");
 }
 
-void fail_build(const char* step) { die(step); }
+void fail_build(const char* step) {
+  die(step);
+}
 
 void build(const Description& description) {
   const auto& fixed = description.fixed;

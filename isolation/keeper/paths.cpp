@@ -15,8 +15,9 @@ namespace {
 constexpr struct {
   unsigned long reported;
   unsigned long flag;
-} kKept[] = {{ST_RDONLY, MS_RDONLY},   {ST_NOSUID, MS_NOSUID},     {ST_NODEV, MS_NODEV},      {ST_NOEXEC, MS_NOEXEC},
-             {ST_NOATIME, MS_NOATIME}, {ST_NODIRATIME, MS_NODIRATIME}, {ST_RELATIME, MS_RELATIME}};
+} kKept[] = {{ST_RDONLY, MS_RDONLY},    {ST_NOSUID, MS_NOSUID},   {ST_NODEV, MS_NODEV},
+             {ST_NOEXEC, MS_NOEXEC},    {ST_NOATIME, MS_NOATIME}, {ST_NODIRATIME, MS_NODIRATIME},
+             {ST_RELATIME, MS_RELATIME}};
 
 }  // namespace
 
@@ -45,7 +46,7 @@ void bind(const char* source, const char* target, bool recursive) {
 }
 
 void restrict_mount(const char* target, unsigned long flags) {
-  struct statfs now{};
+  struct statfs now {};
   if (::statfs(target, &now) != 0) die(Path("looking at ", target));
   for (const auto& kept : kKept) {
     if ((static_cast<unsigned long>(now.f_flags) & kept.reported) != 0) flags |= kept.flag;

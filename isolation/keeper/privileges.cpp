@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Given up once, on the keeper: every command inherits it, so that starting one costs nothing more. The keeper's own
-// permitted set stays (it makes uts namespaces and signals every process of the slot); an exec as root gets the bounding
-// set only.
+// permitted set stays (it makes uts namespaces and signals every process of the slot); an exec as root gets the
+// bounding set only.
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>

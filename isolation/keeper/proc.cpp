@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/syscall.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>

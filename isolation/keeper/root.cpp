@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The order of facts/isolation.md: one tmpfs holds everything a slot can write; only its directory `root` becomes the
-// slot's root, so that the overlays' upper directories beside it stay out of sight. Until the pivot the working directory
-// is that tmpfs, and every path of ours is relative to it.
+// slot's root, so that the overlays' upper directories beside it stay out of sight. Until the pivot the working
+// directory is that tmpfs, and every path of ours is relative to it.
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>

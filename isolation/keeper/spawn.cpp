@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting a command. The child shares the keeper's memory until it execs (the keeper stands still meanwhile), so that
 // nothing is copied and a failure is reported in a variable that no command can ever write.
+#include <fcntl.h>
 #include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -164,8 +164,9 @@ bool read_request(const Packet& packet) {
   request.text = packet.data + sizeof fixed;
   request.text_size = fixed.text_size;
   if (in_file) {
-    struct stat info{};
-    if (::fstat(packet.fds[next], &info) != 0 || static_cast<std::size_t>(info.st_size) != fixed.text_size) return false;
+    struct stat info {};
+    if (::fstat(packet.fds[next], &info) != 0 || static_cast<std::size_t>(info.st_size) != fixed.text_size)
+      return false;
     void* mapped = ::mmap(nullptr, fixed.text_size, PROT_READ, MAP_PRIVATE, packet.fds[next++], 0);
     if (mapped == MAP_FAILED) return false;
     request.mapped = mapped;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Killing all that a command started. Its uts namespace is the tag: inherited by setsid, double forks and daemons, and
-// impossible to shed under the filter. Passes over /proc go on until one finds nothing; between two passes the main loop
-// hears slotd and reaps, so that even a fork bomb does not deafen the keeper.
-#include <sys/mman.h>
-#include <sys/wait.h>
+// impossible to shed under the filter. Passes over /proc go on until one finds nothing; between two passes the main
+// loop hears slotd and reaps, so that even a fork bomb does not deafen the keeper.
 #include <fcntl.h>
 #include <signal.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <time.h>
 
 #include "isolation/keeper/keeper.hpp"
 
@@ -58,7 +58,9 @@ Command* killing_by_tag(std::uint64_t tag) {
   return nullptr;
 }
 
-Command* if_killing(Command* command) { return command != nullptr && command->killing ? command : nullptr; }
+Command* if_killing(Command* command) {
+  return command != nullptr && command->killing ? command : nullptr;
+}
 
 struct ThreadSearch {
   char path[64];

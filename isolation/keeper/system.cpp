@@ -21,7 +21,7 @@ void place_source(const Description& description, const Entry& entry, const char
 
 // A merged directory shows its upper's mode and owner, so the upper gets those of the directory below.
 void copy_owner(const char* lower, const char* upper) {
-  struct stat info{};
+  struct stat info {};
   if (::stat(lower, &info) != 0) die(Path("looking at ", lower));
   make_directory(upper, 0700);
   if (::chown(upper, info.st_uid, info.st_gid) != 0) die(Path("giving away ", upper));
@@ -67,9 +67,7 @@ void show(const Description& description, const Entry& entry) {
     case protocol::EntryKind::directory: return make_directory(target, static_cast<mode_t>(entry.fixed.mode));
     case protocol::EntryKind::overlay: return mount_overlay(description, entry);
     case protocol::EntryKind::bind_read_only: return bind_read_only(description, entry);
-    case protocol::EntryKind::bind_shared:
-      make_directory(target, 0755);
-      return bind(entry.source, target, true);
+    case protocol::EntryKind::bind_shared: make_directory(target, 0755); return bind(entry.source, target, true);
   }
   errno = EPROTO;
   die("unknown kind of entry");

@@ -9,8 +9,12 @@ unsigned used = 0;  // entries below this may be in use; keeps walks short
 
 }  // namespace
 
-Command* commands_begin() { return commands; }
-Command* commands_end() { return commands + used; }
+Command* commands_begin() {
+  return commands;
+}
+Command* commands_end() {
+  return commands + used;
+}
 
 Command* find_command(std::uint64_t id) {
   for (Command* command = commands_begin(); command != commands_end(); ++command) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A look at the finished slot from the inside, before anybody gets it.
-#include <sys/prctl.h>
-#include <dirent.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
+#include <dirent.h>
 
 #include "isolation/keeper/keeper.hpp"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <gmock/gmock.h>
-
 #include <cerrno>
+#include <gmock/gmock.h>
 
 #include "room_support.hpp"
 
@@ -26,7 +25,9 @@ TEST_F(RoomCommands, ReportsTheExitCode) {
   EXPECT_EQ(room_->sh("exit 7").exit_code(), 7);
 }
 
-TEST_F(RoomCommands, ReportsTheSignalThatEndedIt) { EXPECT_EQ(room_->sh("kill -TERM $$").signal(), SIGTERM); }
+TEST_F(RoomCommands, ReportsTheSignalThatEndedIt) {
+  EXPECT_EQ(room_->sh("kill -TERM $$").signal(), SIGTERM);
+}
 
 TEST_F(RoomCommands, ConnectsInputOutputAndErrors) {
   const auto outcome = room_->run(shell("read line; echo \"got $line\"; echo oops >&2"), "hello\n");
@@ -79,9 +80,9 @@ TEST_F(RoomCommands, SaysWhyAProgramDoesNotStart) {
 
 TEST_F(RoomCommands, RefusesAWorkingDirectoryThatIsNone) {
   ASSERT_EQ(room_->sh("touch file; ln -s /proc/self/fd/0 magic").exit_code(), 0);
-  for (const auto& [cwd, error] : {std::pair{"/nowhere", ENOENT}, std::pair{"/workspace/file", ENOTDIR},
-                                   std::pair{"/proc/self/cwd", ELOOP}, std::pair{"/workspace/magic", ELOOP},
-                                   std::pair{"/proc/1/root", ELOOP}}) {
+  for (const auto& [cwd, error] :
+       {std::pair{"/nowhere", ENOENT}, std::pair{"/workspace/file", ENOTDIR}, std::pair{"/proc/self/cwd", ELOOP},
+        std::pair{"/workspace/magic", ELOOP}, std::pair{"/proc/1/root", ELOOP}}) {
     Command command = shell("true");
     command.cwd = cwd;
     const auto outcome = room_->run(command);
@@ -135,7 +136,8 @@ TEST_F(RoomCommands, SignalsTheProcessGroup) {
 }
 
 TEST_F(RoomCommands, StartsWithDefaultSignalsAndAFreshSession) {
-  const auto outcome = room_->sh("grep -E 'Sig(Ign|Blk|Cgt)' /proc/self/status; ps -o sid= -p $$ | tr -d ' '; echo $$; umask");
+  const auto outcome =
+      room_->sh("grep -E 'Sig(Ign|Blk|Cgt)' /proc/self/status; ps -o sid= -p $$ | tr -d ' '; echo $$; umask");
   EXPECT_THAT(outcome.out, HasSubstr("SigBlk:\t0000000000000000"));
   EXPECT_THAT(outcome.out, HasSubstr("SigIgn:\t0000000000000000"));
   EXPECT_THAT(outcome.out, HasSubstr("0022"));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threat rows 5, 6 and 56: whatever a command leaves behind, kill_all() ends it and nothing else.
-#include <gmock/gmock.h>
 #include <poll.h>
 #include <signal.h>
 
 #include <cerrno>
+#include <gmock/gmock.h>
 
 #include "room_support.hpp"
 
@@ -27,8 +27,11 @@ class RoomKill : public RoomTest {
   }
   // Processes of the slot beside its keeper and the shell that counts.
   int processes() {
-    const auto listed = room_->sh("set -- /proc/[0-9]*; n=0; for p; do case $(cat $p/stat 2>/dev/null) in "
-                                  "*') Z '*|'') ;; *) n=$((n+1));; esac; done; echo $n").out;
+    const auto listed = room_
+                            ->sh(
+                                "set -- /proc/[0-9]*; n=0; for p; do case $(cat $p/stat 2>/dev/null) in "
+                                "*') Z '*|'') ;; *) n=$((n+1));; esac; done; echo $n")
+                            .out;
     return std::atoi(listed.c_str()) - 2;
   }
   bool soon(const std::string& condition) {
@@ -43,9 +46,11 @@ class RoomKill : public RoomTest {
 
 TEST_F(RoomKill, EndsATreeWithDaemons) {
   const auto id = room_->launch(
-      "for i in 1 2 3 4; do (sleep 1000 & setsid sleep 1000 & (setsid sh -c 'trap \"\" TERM HUP; sleep 1000 & wait' &) ) & done;"
+      "for i in 1 2 3 4; do (sleep 1000 & setsid sleep 1000 & (setsid sh -c 'trap \"\" TERM HUP; sleep 1000 & wait' &) "
+      ") & done;"
       "sh -c 'kill -STOP $$' & wait; exit 0");
-  ASSERT_TRUE(soon("test $(grep -lx sleep /proc/[0-9]*/comm | wc -l) -eq 12 && grep -q 'State:.T' /proc/[0-9]*/status"));
+  ASSERT_TRUE(
+      soon("test $(grep -lx sleep /proc/[0-9]*/comm | wc -l) -eq 12 && grep -q 'State:.T' /proc/[0-9]*/status"));
   const auto start = steady_clock::now();
   const auto killed = room_->kill(id);
   ASSERT_TRUE(killed);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a slot sees and may change: threat rows 7, 8, 12, 15 to 18, 20, 30.
-#include <gmock/gmock.h>
+#include <fcntl.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 
 #include <cerrno>
 #include <filesystem>
+#include <gmock/gmock.h>
 
 #include "isolation/keeper/capabilities.hpp"
 #include "room_support.hpp"
@@ -50,7 +50,8 @@ TEST_F(RoomRoot, ConfirmsEveryMeasureAndStartsEmpty) {
 }
 
 TEST_F(RoomRoot, ShowsTheSystemAndNothingOfTheMachinesPeople) {
-  EXPECT_EQ(room_->sh("ls /").out, "bin\ndev\netc\nhome\nlib\n" + std::string(std::filesystem::exists("/lib32") ? "lib32\n" : "") +
+  EXPECT_EQ(room_->sh("ls /").out, "bin\ndev\netc\nhome\nlib\n" +
+                                       std::string(std::filesystem::exists("/lib32") ? "lib32\n" : "") +
                                        (std::filesystem::exists("/lib64") ? "lib64\n" : "") +
                                        (std::filesystem::exists("/libx32") ? "libx32\n" : "") +
                                        "mnt\nopt\nproc\nroot\nrun\nsbin\nsrv\nsys\ntmp\nusr\nvar\nworkspace\n");
@@ -63,7 +64,8 @@ TEST_F(RoomRoot, ShowsTheSystemAndNothingOfTheMachinesPeople) {
 }
 
 TEST_F(RoomRoot, HasTheFixedListOfDevices) {
-  EXPECT_EQ(room_->sh("ls /dev").out, "fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n");
+  EXPECT_EQ(room_->sh("ls /dev").out,
+            "fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n");
   EXPECT_EQ(room_->sh("echo x > /dev/null && head -c 3 /dev/zero | wc -c").out, "3\n");
   EXPECT_NE(room_->sh("chmod 600 /dev/null").exit_code(), 0);
   EXPECT_NE(room_->sh("chmod 600 /proc/kmsg").exit_code(), 0);
@@ -83,7 +85,8 @@ TEST_F(RoomRoot, MasksWhatReachesIntoTheMachine) {
 
 TEST_F(RoomRoot, HidesTheKeeper) {
   for (const char* what : {"exe", "root", "cwd", "environ", "mem", "fd"}) {
-    EXPECT_NE(room_->sh(std::string("ls -L /proc/1/") + what + "/ >/dev/null && cat /proc/1/" + what).exit_code(), 0) << what;
+    EXPECT_NE(room_->sh(std::string("ls -L /proc/1/") + what + "/ >/dev/null && cat /proc/1/" + what).exit_code(), 0)
+        << what;
   }
   EXPECT_EQ(room_->sh("tr '\\0' ' ' < /proc/1/cmdline").out, "keeper ");
   EXPECT_EQ(room_->sh("kill -9 1; echo alive").out, "alive\n");
@@ -126,7 +129,8 @@ TEST_F(RoomRoot, MayChangeTheSystemForItselfUntilReset) {
   if (IsSkipped()) return;
   auto other = make_room(1);
   ASSERT_TRUE(other);
-  EXPECT_EQ(room_->sh("echo x > /usr/bin/new && rm -rf /usr/share/doc && chown 5:5 /etc/passwd && rm /usr/bin/env").err, "");
+  EXPECT_EQ(room_->sh("echo x > /usr/bin/new && rm -rf /usr/share/doc && chown 5:5 /etc/passwd && rm /usr/bin/env").err,
+            "");
   EXPECT_EQ(room_->sh("cat /usr/bin/new; ls /usr/share/doc; stat -c %u /etc/passwd").out, "x\n5\n");
   EXPECT_EQ(other->sh("test ! -e /usr/bin/new && test -e /usr/bin/env && stat -c %u /etc/passwd").out, "0\n");
   ASSERT_TRUE(room_->destroy());
@@ -141,7 +145,11 @@ TEST_F(RoomRoot, AnswersNoSpaceWhenItsDiskIsFull) {
   EXPECT_THAT(outcome.err, HasSubstr("No space left on device"));
   EXPECT_THAT(outcome.out, HasSubstr("1\n"));
   EXPECT_NE(room_->sh("head -c 100000 /dev/zero > /dev/shm/more").exit_code(), 0) << "one disk for all";
-  EXPECT_EQ(room_->sh("rm /workspace/big; i=0; while [ $i -lt 20000 ] && : > /tmp/f$i; do i=$((i+1)); done 2>/dev/null; echo $i").err, "");
+  EXPECT_EQ(room_
+                ->sh("rm /workspace/big; i=0; while [ $i -lt 20000 ] && : > /tmp/f$i; do i=$((i+1)); done 2>/dev/null; "
+                     "echo $i")
+                .err,
+            "");
   EXPECT_NE(room_->sh(": > /workspace/one-more").exit_code(), 0) << "inodes are bounded";
 }
 
@@ -180,7 +188,7 @@ TEST_F(RoomRoot, ShowsWhatSetupWroteToLaterRooms) {
   ASSERT_TRUE(setup);
   EXPECT_EQ(setup->sh("echo tool > /opt/tool; echo scratch > /tmp/scratch; mkdir -p /var/lib/thing").err, "");
   if (factory_->plan().writable_root) {
-    EXPECT_EQ(setup->sh("echo tool > /usr/bin/tool; rm -rf /usr/share/doc").err, "");
+    EXPECT_EQ(setup->sh("echo tool > /usr/bin/tool; rm -rf /usr/share/base-files").err, "");
   }
   ASSERT_TRUE(setup->destroy());
   ASSERT_TRUE(factory_->adopt_setup_layer());
@@ -190,7 +198,10 @@ TEST_F(RoomRoot, ShowsWhatSetupWroteToLaterRooms) {
     EXPECT_EQ(room->sh("cat /opt/tool; test -d /var/lib/thing; echo $?; ls /tmp").out, "tool\n0\n");
     EXPECT_EQ(room->sh("rm /opt/tool; echo mine > /opt/mine; ls /opt").out, "mine\n");
     if (factory_->plan().writable_root) {
-      EXPECT_EQ(room->sh("cat /usr/bin/tool; ls -d /usr/share/doc 2>/dev/null; stat -c %u /usr/bin/tool; rm /usr/bin/tool").out, "tool\n0\n");
+      EXPECT_EQ(room->sh("cat /usr/bin/tool; ls -d /usr/share/base-files 2>/dev/null; stat -c %u /usr/bin/tool; rm "
+                         "/usr/bin/tool")
+                    .out,
+                "tool\n0\n");
     }
   }
   EXPECT_THAT(room_->sh("ls /opt").out, Not(HasSubstr("tool"))) << "rooms begun earlier stay as they were";

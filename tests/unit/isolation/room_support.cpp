@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "room_support.hpp"
 
-#include <sys/wait.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -41,8 +42,12 @@ TemporaryDirectory::~TemporaryDirectory() {
   if (!path_.empty()) std::filesystem::remove_all(path_, error);
 }
 
-int Outcome::exit_code() const { return !failed && WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1; }
-int Outcome::signal() const { return !failed && WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0; }
+int Outcome::exit_code() const {
+  return !failed && WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
+}
+int Outcome::signal() const {
+  return !failed && WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+}
 
 std::optional<Event> Harness::wait_event(std::chrono::milliseconds limit) {
   const auto end = Clock::now() + limit;
@@ -106,7 +111,9 @@ Outcome Harness::run(Command command, const std::string& input) {
   return outcome;
 }
 
-Outcome Harness::sh(const std::string& script) { return run(shell(script)); }
+Outcome Harness::sh(const std::string& script) {
+  return run(shell(script));
+}
 
 std::uint64_t Harness::launch(const std::string& script) {
   const auto id = next_++;
@@ -168,7 +175,9 @@ void RoomTest::use(const ContainerSpec& spec) {
   }
 }
 
-void RoomTest::SetUp() { use(spec_); }
+void RoomTest::SetUp() {
+  use(spec_);
+}
 
 std::unique_ptr<Harness> RoomTest::make_room(unsigned index, bool is_setup, const std::string& workspace) {
   auto room = factory_->begin({"slot_" + std::to_string(index), index, workspace, is_setup});
@@ -183,9 +192,11 @@ void as_ordinary_user(const std::string& directory, void (*body)(const std::stri
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    if (::setgroups(0, nullptr) != 0 || ::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0) {
+    if (::setgroups(0, nullptr) != 0 || ::setresgid(65534, 65534, 65534) != 0 ||
+        ::setresuid(65534, 65534, 65534) != 0) {
       ::_exit(3);
     }
+    ::prctl(PR_SET_DUMPABLE, 1);  // as after an exec; else /proc/self belongs to root
     body(directory);
     std::fflush(stdout);
     ::_exit(::testing::Test::HasFailure() ? 1 : (::testing::Test::IsSkipped() ? 2 : 0));

@@ -2,9 +2,8 @@
 // A room driven with poll(2), for tests: every wait has a deadline.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <chrono>
+#include <gtest/gtest.h>
 #include <memory>
 #include <optional>
 #include <string>
