@@ -85,19 +85,26 @@ struct MetricsRegistry::Family {
 MetricsRegistry::MetricsRegistry() = default;
 MetricsRegistry::~MetricsRegistry() = default;
 
+template <typename Series, typename... Arguments>
+Series& MetricsRegistry::series(std::string name, std::string help, Arguments... arguments) {
+  for (Family& family : families_) {
+    auto* known = std::get_if<std::unique_ptr<Series>>(&family.series);
+    if (known && family.name == name) return **known;
+  }
+  families_.push_back({std::move(name), std::move(help), std::make_unique<Series>(std::move(arguments)...)});
+  return *std::get<std::unique_ptr<Series>>(families_.back().series);
+}
+
 Counter& MetricsRegistry::counter(std::string name, std::string help) {
-  families_.push_back({std::move(name), std::move(help), std::make_unique<Counter>()});
-  return *std::get<std::unique_ptr<Counter>>(families_.back().series);
+  return series<Counter>(std::move(name), std::move(help));
 }
 
 Gauge& MetricsRegistry::gauge(std::string name, std::string help) {
-  families_.push_back({std::move(name), std::move(help), std::make_unique<Gauge>()});
-  return *std::get<std::unique_ptr<Gauge>>(families_.back().series);
+  return series<Gauge>(std::move(name), std::move(help));
 }
 
 Histogram& MetricsRegistry::histogram(std::string name, std::string help, std::vector<double> upper_bounds) {
-  families_.push_back({std::move(name), std::move(help), std::make_unique<Histogram>(std::move(upper_bounds))});
-  return *std::get<std::unique_ptr<Histogram>>(families_.back().series);
+  return series<Histogram>(std::move(name), std::move(help), std::move(upper_bounds));
 }
 
 std::string MetricsRegistry::expose() const {

@@ -44,7 +44,7 @@ class Histogram {
   std::uint64_t count_ = 0;
 };
 
-// Owns the families; references stay valid for the registry's life.
+// Owns the families; references stay valid for the registry's life. A name asked for again gives the family that is there.
 class MetricsRegistry {
  public:
   MetricsRegistry();
@@ -60,6 +60,9 @@ class MetricsRegistry {
 
  private:
   struct Family;
+  template <typename Series, typename... Arguments>
+  Series& series(std::string name, std::string help, Arguments... arguments);
+
   std::vector<Family> families_;
 };
 

@@ -74,7 +74,7 @@ def alive(identity):
 class Slotd:
     """One running server. `user` is the uid it runs as."""
 
-    def __init__(self, user=0, slots=4, config=None, arguments=(), listen=None, data_dir=None, env=None, pass_fds=()):
+    def __init__(self, user=0, slots=4, config=None, arguments=(), listen=None, port=0, data_dir=None, env=None, pass_fds=()):
         self.user = user
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-contract-"))
         self.folder.chmod(0o755)
@@ -84,7 +84,7 @@ class Slotd:
         shutil.copy(program(), self.binary)
         self.binary.chmod(0o755)
         options = ["--listen", listen or "127.0.0.1", "--data-dir", str(self.data_dir), "--slots", str(slots)]
-        options += [] if listen and listen.startswith("unix:") else ["--port", "0"]
+        options += [] if listen and listen.startswith("unix:") else ["--port", str(port)]
         if config is not None:
             (self.folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
             options += ["--config", str(self.folder / "config.json")]

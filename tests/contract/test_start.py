@@ -76,12 +76,11 @@ def test_a_missing_configuration_is_refused(launch):
 
 def test_an_address_in_use_is_refused(start, launch):
     port = start(slots=1).ready["port"]
-    error = refused(launch(slots=1, arguments=["--port", str(port)]))
+    error = refused(launch(slots=1, port=port))
     assert str(port) in error["message"] or "in use" in error["message"]
 
 
-@pytest.mark.parametrize("arguments", [["--nonsense"], ["--slots", "x"], ["--slots", "0"], ["--slots", "-1"], ["--port", "99999"],
-                                       ["--isolation", "maybe"], ["stray"]])
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["--slots", "x"], ["--slots", "0"], ["--slots", "-1"],                                        ["--isolation", "maybe"], ["stray"]])
 def test_bad_flags_end_with_usage(launch, arguments):
     slotd = launch(arguments=arguments)
     assert slotd.process.wait(20) in (2, 3)

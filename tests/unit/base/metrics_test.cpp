@@ -71,6 +71,16 @@ TEST(Metrics, ReferencesOutliveTheGrowthOfTheRegistry) {
   EXPECT_THAT(registry.expose(), HasSubstr("first 7\n"));
 }
 
+TEST(Metrics, ANameAskedForAgainIsTheSameFamily) {
+  MetricsRegistry registry;
+  registry.counter("c", "c").add(1);
+  registry.counter("c", "c").add(2);
+  registry.histogram("h", "h", {1}).observe(0);
+  registry.histogram("h", "h", {1}).observe(0);
+  EXPECT_THAT(registry.expose(), HasSubstr("c 3\n"));
+  EXPECT_THAT(registry.expose(), HasSubstr("h_count 2\n"));
+}
+
 TEST(Metrics, LabelsAndHelpAreEscaped) {
   EXPECT_EQ(metric_label("l", "a\"b\\c\nd"), R"(l="a\"b\\c\nd")");
   EXPECT_EQ(metric_label("l", "\xFF"), "l=\"\xEF\xBF\xBD\"");
