@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "base/fd.hpp"
@@ -32,7 +33,9 @@ int main(int argc, char** argv) {
   // this: the kernel would give its new children's id maps to root. Its slots cannot see it, by their pid namespace.
   if (::geteuid() == 0) ::prctl(PR_SET_DUMPABLE, 0);
   ::umask(0022);
-  const auto options = slotd::parse_options(argc, argv);
+  // A reader of logs or answers that goes away is an error of that write, no reason to end.
+  ::signal(SIGPIPE, SIG_IGN);
+  auto options = slotd::parse_options(argc, argv);
   if (!options) return report(nullptr, options.error());
   if (!options->help.empty()) {
     std::fputs(options->help.c_str(), stdout);
@@ -45,6 +48,7 @@ int main(int argc, char** argv) {
   for (const int fd : {options->ready_fd, options->lifeline_fd}) {
     if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   }
+  if (const auto completed = slotd::complete_options(*options); !completed) return report(&*options, completed.error());
   const auto served = slotd::serve(*options);
   return served ? 0 : report(&*options, served.error());
 }

@@ -11,15 +11,6 @@
 namespace berth::slotd {
 namespace {
 
-// Flags as given: what is absent leaves the configuration file's word, or the default.
-struct Flags {
-  std::optional<unsigned> slots;
-  std::optional<std::string> isolation;
-  std::string config;
-  std::string data_dir = "/data";
-  std::string token_file;
-};
-
 // $NOMAD_ALLOC_DIR/data beats the flag, as the predecessors have it (facts/slot-protocol.md 2.11).
 std::string effective_data_dir(const std::string& flag) {
   const char* alloc = std::getenv("NOMAD_ALLOC_DIR");
@@ -33,38 +24,41 @@ Expected<std::string> read_token(const std::string& file) {
   constexpr std::string_view kDigest = "sha256:";
   if (token.substr(0, kDigest.size()) != kDigest) {
     if (token.empty())
-      return fail("usage", "--token-file " + file + " is empty", "write a token, or sha256:HEX of one, into it");
+      return fail("config", "--token-file " + file + " is empty", "write a token, or sha256:HEX of one, into it");
     return sha256_hex(token);
   }
   const auto hex = token.substr(kDigest.size());
   if (hex.size() != 64 || hex.find_first_not_of("0123456789abcdef") != std::string::npos) {
-    return fail("usage", "--token-file: sha256: is followed by 64 lower-case hex digits");
+    return fail("config", "--token-file: sha256: is followed by 64 lower-case hex digits");
   }
   return hex;
 }
 
-Expected<void> apply(const Flags& flags, Options& options) {
+Expected<void> apply_files(Options& options) {
   // Its name keeps its control groups apart from those of every other server on the machine.
   options.spec.id = "slotd-" + random_hex(6);
-  if (!flags.config.empty()) {
-    auto text = berth::read_file(flags.config);
+  if (!options.config_file.empty()) {
+    auto text = berth::read_file(options.config_file);
     if (!text) return tl::unexpected<Error>(text.error().within("--config"));
     auto spec = container_spec_from_json(*text);
-    if (!spec) return tl::unexpected<Error>(spec.error().within("--config " + flags.config));
+    if (!spec) return tl::unexpected<Error>(spec.error().within("--config " + options.config_file));
     options.spec = std::move(*spec);
   }
-  if (flags.slots) options.spec.slots = *flags.slots;
-  if (flags.isolation) {
-    const auto level = isolation_level_from_string(*flags.isolation);
-    if (!level) return fail("usage", "--isolation is strict, best-effort or none, not " + *flags.isolation);
+  if (options.token_file.empty()) return {};
+  auto token = read_token(options.token_file);
+  if (!token) return tl::unexpected<Error>(token.error());
+  options.token_sha256 = std::move(*token);
+  return {};
+}
+
+Expected<void> apply_flags(Options& options) {
+  if (options.slots) options.spec.slots = *options.slots;
+  if (options.isolation) {
+    const auto level = isolation_level_from_string(*options.isolation);
+    if (!level) return fail("config", "--isolation is strict, best-effort or none, not " + *options.isolation);
     options.spec.isolation = *level;
   }
-  if (!flags.token_file.empty()) {
-    auto token = read_token(flags.token_file);
-    if (!token) return tl::unexpected<Error>(token.error());
-    options.token_sha256 = std::move(*token);
-  }
-  options.data_dir = effective_data_dir(flags.data_dir);
+  options.data_dir = effective_data_dir(options.data_dir);
   return {};
 }
 
@@ -72,7 +66,7 @@ Expected<void> apply(const Flags& flags, Options& options) {
 Expected<void> check(const Options& options) {
   const bool tcp = options.listen.substr(0, 5) != "unix:";
   if (tcp && options.spec.slot.network == NetworkMode::full && options.token_sha256.empty()) {
-    return fail("usage", "network full needs --token-file, or a unix socket: slots could call this server",
+    return fail("config", "network full needs --token-file, or a unix socket: slots could call this server",
                 "add --token-file FILE, or --listen unix:PATH");
   }
   return {};
@@ -82,17 +76,16 @@ Expected<void> check(const Options& options) {
 
 Expected<Options> parse_options(int argc, char** argv) {
   Options options;
-  Flags flags;
   CLI::App app("Runs tool calls in isolated slots of this container.", "berth-slotd");
   app.add_option("--host,--listen", options.listen, "address to listen on, or unix:PATH")->capture_default_str();
   app.add_option("--port", options.port, "TCP port; 0 takes any free one")->capture_default_str();
-  app.add_option("--slots", flags.slots, "how many slots (10)")->check(CLI::Range(1, 1000));
-  app.add_option("--data-dir", flags.data_dir,
+  app.add_option("--slots", options.slots, "how many slots (10)")->check(CLI::Range(1, 1000));
+  app.add_option("--data-dir", options.data_dir,
                  "private directory for workspaces and layers; NOMAD_ALLOC_DIR/data beats it")
       ->capture_default_str();
-  app.add_option("--token-file", flags.token_file, "a token, or sha256:HEX of it; without one the server is open");
-  app.add_option("--isolation", flags.isolation, "strict (default), best-effort or none");
-  app.add_option("--config", flags.config, "container specification as JSON; flags win over it");
+  app.add_option("--token-file", options.token_file, "a token, or sha256:HEX of it; without one the server is open");
+  app.add_option("--isolation", options.isolation, "strict (default), best-effort or none");
+  app.add_option("--config", options.config_file, "container specification as JSON; flags win over it");
   app.add_option("--ready-fd", options.ready_fd,
                  "descriptor that gets one JSON line when the server listens, or cannot");
   app.add_option("--lifeline-fd", options.lifeline_fd, "the server ends when this descriptor reaches end of file");
@@ -101,14 +94,16 @@ Expected<Options> parse_options(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     options.help = app.help();
-    return options;
   } catch (const CLI::ParseError& error) {
     return fail("usage", error.what(), "see berth-slotd --help");
   }
-  if (options.version) return options;
-  if (auto done = apply(flags, options); !done) return tl::unexpected<Error>(done.error());
-  if (auto done = check(options); !done) return tl::unexpected<Error>(done.error());
   return options;
+}
+
+Expected<void> complete_options(Options& options) {
+  if (auto done = apply_files(options); !done) return done;
+  if (auto done = apply_flags(options); !done) return done;
+  return check(options);
 }
 
 }  // namespace berth::slotd

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,16 +15,23 @@ namespace berth::slotd {
 struct Options {
   std::string listen = "127.0.0.1";  // address, or "unix:PATH"
   std::uint16_t port = 8080;
-  std::string data_dir;
+  std::string data_dir = "/data";
   std::string token_sha256;  // hex; empty: open
   int ready_fd = -1;         // one JSON line is written there when the server listens, or cannot
   int lifeline_fd = -1;      // the server ends when this reaches end of file
   ContainerSpec spec;
+  // As given on the command line; what is absent leaves the configuration file's word, or the default.
+  std::optional<unsigned> slots;
+  std::optional<std::string> isolation;
+  std::string config_file;
+  std::string token_file;
   bool version = false;
   std::string help;  // text to print instead of running; empty otherwise
 };
 
-// Errors have code "usage".
+// The command line alone. Errors have code "usage".
 [[nodiscard]] Expected<Options> parse_options(int argc, char** argv);
+// What the flags point to: configuration and token files; then what does not go together. After it `spec` is final.
+[[nodiscard]] Expected<void> complete_options(Options& options);
 
 }  // namespace berth::slotd

@@ -45,7 +45,8 @@ asio::awaitable<Expected<void>> run_step(SlotRoom& room, const ContainerSpec& sp
   isolation::Command command;
   command.argv = {"/bin/sh", "-c", step};
   command.env = command_environment(spec, *execution, {});
-  const auto outcome = co_await run_command(room, execution, command, UniqueFd(), CommandLimits{limit, {}});
+  const CommandLimits limits{limit, {}};
+  const auto outcome = co_await run_command(room, execution, command, UniqueFd(), limits);
   if (outcome.cause == Cause::exit && outcome.exit_code == 0) co_return Expected<void>{};
   co_return tl::unexpected<Error>(setup_error(step, outcome, *execution));
 }

@@ -98,8 +98,23 @@ Expected<std::string> Workspace::in_slot(std::string_view path) const {
   return fail("outside", std::string(kOutsideMessage));
 }
 
+// Whether the nearest part of the path that exists has left the workspace: then it is refused whatever is missing
+// there, so that no answer tells what the system's tree holds.
+bool Workspace::parent_is_outside(std::string slot_path) const {
+  while (!slot_path.empty()) {
+    slot_path = split(slot_path).first;
+    if (slot_path.empty()) return false;
+    const UniqueFd parent(openat2_below(root_, slot_path, O_PATH));
+    if (parent) return mount_of(parent.get()) != mount_;
+  }
+  return false;
+}
+
 Expected<UniqueFd> Workspace::open_resolved(const std::string& slot_path, int flags) const {
   UniqueFd fd(openat2_below(root_, slot_path, flags));
+  const int problem = errno;
+  if (!fd && problem == ENOENT && parent_is_outside(slot_path)) return fail("outside", std::string(kOutsideMessage));
+  errno = problem;
   if (!fd) {
     const auto shown = slot_path.substr(std::min(slot_path.size(), kName.size() + 1));
     return tl::unexpected<Error>(file_error(errno, shown));

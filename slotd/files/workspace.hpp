@@ -61,6 +61,7 @@ class Workspace {
 
  private:
   [[nodiscard]] Expected<std::string> in_slot(std::string_view path) const;
+  [[nodiscard]] bool parent_is_outside(std::string slot_path) const;
   [[nodiscard]] Expected<UniqueFd> open_resolved(const std::string& slot_path, int flags) const;
   [[nodiscard]] Expected<UniqueFd> make_directories(const std::string& slot_path) const;
 

@@ -32,10 +32,9 @@ asio::awaitable<std::optional<std::string>> read_json_body(http::Exchange& excha
 asio::awaitable<bool> check_boot(App& app, http::Exchange& exchange) {
   const auto boot = exchange.head().field("berth-boot");
   if (boot ? *boot == app.boot_id() : !app.strict_callers()) co_return true;
-  co_await send_error(exchange, 409,
-                      boot ? "wrong_boot: this server was started anew; its boot id is " + app.boot_id()
-                           : "wrong_boot: header Berth-Boot is required",
-                      "wrong_boot");
+  std::string error = "wrong_boot: header Berth-Boot is required";
+  if (boot) error = "wrong_boot: this server was started anew; its boot id is " + app.boot_id();
+  co_await send_error(exchange, 409, error, "wrong_boot");
   co_return false;
 }
 
@@ -49,8 +48,8 @@ asio::awaitable<bool> check_generation(App& app, http::Exchange& exchange, const
     co_return false;
   }
   if (generation >= slot.generation()) co_return true;
-  co_await send_error(exchange, 409, "stale_generation: the slot is at generation " + std::to_string(slot.generation()),
-                      "stale_generation");
+  const auto error = "stale_generation: the slot is at generation " + std::to_string(slot.generation());
+  co_await send_error(exchange, 409, error, "stale_generation");
   co_return false;
 }
 

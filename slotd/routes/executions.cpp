@@ -94,7 +94,8 @@ asio::awaitable<void> execution_route(App& app, http::Exchange& exchange, Slot& 
     co_return;
   }
   if (!found.execution) {
-    co_await send_error(exchange, 404, "Unknown execution: " + id, "unknown_execution");
+    const std::string error = "Unknown execution: " + id;
+    co_await send_error(exchange, 404, error, "unknown_execution");
     co_return;
   }
   const auto execution = found.execution;

@@ -147,8 +147,8 @@ asio::awaitable<void> put_file(http::Exchange& exchange, Slot& slot, const std::
     co_await send_file_error(exchange, done.error());
     co_return;
   }
-  co_await send_json(exchange, 200,
-                     Metadata().boolean("success", true).integer("bytes", static_cast<std::int64_t>(*total)).str());
+  auto answer = Metadata().boolean("success", true).integer("bytes", static_cast<std::int64_t>(*total)).str();
+  co_await send_json(exchange, 200, std::move(answer));
 }
 
 Expected<void> remove(Slot& slot, const std::string& path, bool recursive) {

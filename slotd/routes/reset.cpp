@@ -22,14 +22,18 @@ asio::awaitable<void> reset_route(App& app, http::Exchange& exchange) {
   if (!body) co_return;
   const auto request = parse_json(*body);
   if (!request || !request->is_object()) {
-    co_await send_error(exchange, 400, request ? "Expected an object" : "Invalid JSON");
+    const std::string_view error = request ? "Expected an object" : "Invalid JSON";
+    co_await send_error(exchange, 400, error);
     co_return;
   }
   const auto slot_id = request->find("slot_id");
   const auto name = slot_id != request->end() && slot_id->is_string() ? slot_id->get<std::string>() : std::string();
   auto* slot = app.find_slot(name);
   if (slot == nullptr) {
-    co_await send_json(exchange, 200, result_json(Finished{false, "", "Unknown slot: " + name, "{}"}, "null", false));
+    // Named, as every aggregate here: g++ 12 destroys aggregate temporaries inside a co_await expression twice.
+    const Finished unknown{false, "", "Unknown slot: " + name, "{}"};
+    auto answer = result_json(unknown, "null", false);
+    co_await send_json(exchange, 200, std::move(answer));
     co_return;
   }
   std::optional<std::uint64_t> generation;
@@ -45,7 +49,8 @@ asio::awaitable<void> reset_route(App& app, http::Exchange& exchange) {
     co_await send_error(exchange, 409, done.error().message, "stale_generation");
     co_return;
   }
-  co_await send_json(exchange, 200, result_json(reset_result(name, done), "null", false));
+  auto answer = result_json(reset_result(name, done), "null", false);
+  co_await send_json(exchange, 200, std::move(answer));
 }
 
 }  // namespace berth::slotd

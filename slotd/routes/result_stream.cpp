@@ -183,7 +183,8 @@ asio::awaitable<void> stream_items(App& app, http::Exchange& exchange, std::shar
       app.ledger().delivered(items->items()[*index].execution);
   }
   if (items->is_disconnected()) co_return;
-  (void)co_await exchange.write(R"({"type": "end", "results": )" + std::to_string(results) + "}\n");
+  const auto end = R"({"type": "end", "results": )" + std::to_string(results) + "}\n";
+  (void)co_await exchange.write(end);
   (void)co_await exchange.end_stream();
 }
 

@@ -87,7 +87,8 @@ asio::awaitable<void> to_slot(App& app, http::Exchange& exchange, std::string_vi
   }
   auto* slot = name ? app.find_slot(*name) : nullptr;
   if (slot == nullptr) {
-    co_await send_error(exchange, 404, "Unknown slot: " + name.value_or(""), "unknown_slot");
+    const std::string error = "Unknown slot: " + name.value_or("");
+    co_await send_error(exchange, 404, error, "unknown_slot");
     co_return;
   }
   if (!co_await check_boot(app, exchange)) co_return;
@@ -105,8 +106,8 @@ asio::awaitable<void> App::handle(http::Exchange& exchange) {
   const auto& head = exchange.head();
   if (head.path != "/health" && !authorised(head)) {
     denied_requests_.add();
-    co_await send_error(exchange, head.field("authorization") ? 403 : 401,
-                        "a token is required: header Authorization: Bearer TOKEN", "unauthorized");
+    const int status = head.field("authorization") ? 403 : 401;
+    co_await send_error(exchange, status, "a token is required: header Authorization: Bearer TOKEN", "unauthorized");
     co_return;
   }
   for (const auto& route : kRoutes) {

@@ -120,9 +120,8 @@ asio::awaitable<void> tar_put(App& app, http::Exchange& exchange, Slot& slot, st
     co_await send_error(exchange, status_of(unpacked.error()), unpacked.error().message, unpacked.error().code);
     co_return;
   }
-  co_await send_json(
-      exchange, 200,
-      Metadata().boolean("success", true).integer("entries", static_cast<std::int64_t>(*unpacked)).str());
+  auto answer = Metadata().boolean("success", true).integer("entries", static_cast<std::int64_t>(*unpacked)).str();
+  co_await send_json(exchange, 200, std::move(answer));
 }
 
 }  // namespace berth::slotd
