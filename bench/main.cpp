@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// berth-bench: measures what the design budgets and says what is met.
+#include <sys/utsname.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "bench/measure.hpp"
+
+namespace {
+
+using namespace berth;
+using namespace berth::bench;
+
+struct Wishes {
+  Setup setup;
+  std::string json_file;
+  std::vector<std::string> only;
+};
+
+std::string beside_this_program(const char* name) {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
+}
+
+std::string environment_of(const Wishes& wishes) {
+  utsname system{};
+  ::uname(&system);
+  nlohmann::ordered_json facts;
+  facts["kernel"] = system.release;
+  facts["cores"] = std::thread::hardware_concurrency();
+  facts["rounds"] = wishes.setup.rounds;
+  facts["scale"] = wishes.setup.scale;
+  double load = 0;
+  if (::getloadavg(&load, 1) == 1) facts["load_before"] = load;
+  return facts.dump();
+}
+
+std::vector<Measurement> all_measurements() {
+  std::vector<Measurement> all;
+  for (auto group : {latency_measurements, load_measurements, size_measurements, life_measurements}) {
+    for (Measurement& one : group()) all.push_back(std::move(one));
+  }
+  return all;
+}
+
+bool is_wanted(const Wishes& wishes, const Row& row) {
+  return wishes.only.empty() || std::find(wishes.only.begin(), wishes.only.end(), row.name) != wishes.only.end();
+}
+
+std::vector<Row> measure(const Wishes& wishes) {
+  std::vector<Row> rows;
+  for (Measurement& one : all_measurements()) {
+    if (!is_wanted(wishes, one.row)) continue;
+    if (auto done = one.run(wishes.setup, one.row); !done) one.row.error = done.error();
+    std::puts(table_line(one.row).c_str());
+    std::fflush(stdout);
+    rows.push_back(std::move(one.row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Wishes wishes;
+  wishes.setup.slotd_binary = beside_this_program("berth-slotd");
+  CLI::App app("Measures Berth against its budgets: medians of paired runs. Exit code 1 when a starred row is missed.");
+  app.add_option("--slotd", wishes.setup.slotd_binary, "the berth-slotd to measure")->check(CLI::ExistingFile);
+  app.add_option("--json", wishes.json_file, "also write the figures to this file");
+  app.add_option("--rounds", wishes.setup.rounds, "paired runs of each ratio")->check(CLI::Range(1, 100));
+  app.add_option("--only", wishes.only, "names of the rows to measure");
+  app.add_flag_callback(
+      "--quick",
+      [&] {
+        wishes.setup = {wishes.setup.slotd_binary, 1, 10};
+      },
+      "a rough look in seconds");
+  CLI11_PARSE(app, argc, argv);
+
+  const std::string environment = environment_of(wishes);
+  std::printf("%s\n", environment.c_str());
+  const std::vector<Row> rows = measure(wishes);
+  if (!wishes.json_file.empty()) std::ofstream(wishes.json_file) << to_json(rows, environment);
+  const bool missed = std::any_of(rows.begin(), rows.end(),
+                                  [](const Row& row) { return row.hard && (row.error || !row.met().value_or(true)); });
+  return missed ? 1 : 0;
+}
