@@ -2,6 +2,12 @@
 // One slot's kernel objects: namespaces, root, control group and keeper (pid 1 inside, which starts every command).
 // No Asio here: a Room is a descriptor to poll and a non-blocking event source, so that slotd wraps it in a coroutine and a
 // test drives it with poll(2). Single-threaded: all calls from the thread that made it.
+//
+// Rung three (isolation none): no namespaces and no root. The keeper is a plain child and subreaper, /workspace does not
+// exist as a path (a cwd below it is mapped to work_dir/slots/SLOT, emptied by begin()), root_fd() is the machine's /,
+// and begin_destroy() lets the keeper kill its descendants instead of killing it.
+// Measures dropped for a test: mount_namespace is refused alone; pid_namespace takes fresh_proc along; without
+// private_root the machine's own top-level directories are shown, writable; the others go alone.
 #pragma once
 
 #include <sys/resource.h>
@@ -126,7 +132,8 @@ class Room {
   [[nodiscard]] Expected<void> start(std::uint64_t command, const Command& what, CommandFds fds);
   // Sends a signal to the main process's process group; harmless when it is gone.
   [[nodiscard]] Expected<void> signal(std::uint64_t command, int signal_number);
-  // SIGKILL to every process of the command, daemons and double forks included; Killed follows (and Exited if it ran).
+  // SIGKILL to every process of the command, daemons and double forks included; Killed follows (after Exited if it ran).
+  // A keeper that does not answer within seconds has been stopped by its own slot's processes: destroy the room.
   [[nodiscard]] Expected<void> kill_all(std::uint64_t command);
 
   // Descriptors (O_PATH) of the slot's root and of /workspace, valid after Ready; -1 before and after begin_destroy().
