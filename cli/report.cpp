@@ -40,7 +40,7 @@ std::string padded(const std::string& text, std::size_t width) {
 
 // What the last column of the table says.
 std::string last_word(const TrajectoryOutcome& outcome) {
-  if (outcome.error) return outcome.error->message;
+  if (outcome.error) return first_line(outcome.error->message);
   if (outcome.steps.empty()) return "";
   const StepOutcome& last = outcome.steps.back();
   const std::string output = first_line(last.result.output);
@@ -120,8 +120,12 @@ void Report::clear_progress() {
   std::fflush(stderr);
 }
 
-void Report::finish() {
+void Report::finish(bool interrupted) {
   clear_progress();
+  if (interrupted) {
+    std::fprintf(stderr, "berth: interrupted after %zu of %zu trajectories\n", done_.size(), planned_);
+    return;
+  }
   if (json_) return;
   std::sort(done_.begin(), done_.end(), [](const auto& a, const auto& b) { return a.trajectory.index < b.trajectory.index; });
   print_table();

@@ -19,8 +19,8 @@ class Report {
   void step_done(const TrajectoryOutcome& so_far, const StepOutcome& step);
   void trajectory_started();
   void trajectory_done(TrajectoryOutcome outcome);
-  // Table and summary; nothing with --json.
-  void finish();
+  // Table and summary; nothing with --json. Of an interrupted run only how far it came.
+  void finish(bool interrupted);
   [[nodiscard]] int exit_code() const;
 
  private:

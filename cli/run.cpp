@@ -71,7 +71,7 @@ asio::awaitable<int> run_all(Platform& platform, Run& run) {
   for (std::size_t i = run.workers; i > 0; --i)
     asio::co_spawn(platform.context(), work_off(platform, run, all_done), asio::detached);
   co_await all_done->wait(Deadline());
-  run.report->finish();
+  run.report->finish(platform.interrupted());
   co_return run.report->exit_code();
 }
 

@@ -22,8 +22,8 @@ std::string FakeSlotd::listen(const std::string& address) {
 }
 
 void FakeSlotd::die() {
-  server_->abort();
-  server_.reset();
+  // On the loop: a connection is only ever cut from there.
+  asio::post(context_, [this] { server_->abort(); });
 }
 
 asio::awaitable<void> FakeSlotd::handle(http::Exchange& exchange) {

@@ -75,7 +75,7 @@ class FakeSlotd {
 
   // "unix:PATH" or "http://127.0.0.1:PORT"
   [[nodiscard]] std::string listen(const std::string& address);
-  // Cuts every connection and listens no more.
+  // Cuts every connection, soon. The object has to live on until the loop has ended.
   void die();
 
   FakeOptions options;
