@@ -34,12 +34,14 @@ std::size_t count_lines(const std::string& file) {
   return static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
 }
 
-std::size_t count_groups() {
+// Of this container only: others may be running on the machine.
+std::size_t count_groups(const std::string& container) {
   std::size_t groups = 0;
   std::error_code error;
   for (const auto& item :
        fs::recursive_directory_iterator("/sys/fs/cgroup", fs::directory_options::skip_permission_denied, error)) {
-    groups += item.path().filename().string().starts_with("slot_") && item.is_directory(error) ? 1 : 0;
+    const bool is_slot = item.path().filename().string().starts_with("slot_") && item.is_directory(error);
+    groups += is_slot && item.path().string().find(container) != std::string::npos ? 1 : 0;
   }
   return groups;
 }
@@ -53,7 +55,7 @@ TEST_F(RoomTest, LeavesNothingAfterManyCycles) {
   ASSERT_TRUE(make_room()->destroy());
   const auto fds = count_entries("/proc/self/fd");
   const auto mounts = count_lines("/proc/self/mountinfo");
-  const auto groups = count_groups();
+  const auto groups = count_groups(spec_.id);
   const auto files = count_entries(directory_.path() + "/work");
   for (int i = 0; i < kCycles; ++i) {
     auto room = make_room(static_cast<unsigned>(i) % 4);
@@ -66,7 +68,7 @@ TEST_F(RoomTest, LeavesNothingAfterManyCycles) {
   EXPECT_FALSE(has_child()) << "a keeper was not reaped";
   EXPECT_EQ(count_entries("/proc/self/fd"), fds);
   EXPECT_EQ(count_lines("/proc/self/mountinfo"), mounts);
-  EXPECT_EQ(count_groups(), groups);
+  EXPECT_EQ(count_groups(spec_.id), groups);
   EXPECT_EQ(count_entries(directory_.path() + "/work"), files);
 }
 
