@@ -10,7 +10,13 @@ find_program(BERTH_CCACHE ccache)
 if(BERTH_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${BERTH_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${BERTH_CCACHE})
+  set(pch_default OFF)
+else()
+  set(pch_default ON)
 endif()
+# Off where ccache is found: there a build folder can use what another one compiled, which precompiled headers prevent,
+# and a file that leans on a header it does not include is seen.
+option(BERTH_PCH "share precompiled headers between the libraries" ${pch_default})
 
 # -O2 for both build types that people run; debug keeps asserts and is quick to compile.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")

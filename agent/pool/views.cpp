@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "agent/pool/views.hpp"
+
 #include <algorithm>
 #include <utility>
 

@@ -12,6 +12,9 @@ WITH_SPDX_NAMES = {"CMakeLists.txt", "run", "test"}
 PROMISES = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X")) + r")\b")
 # Homes and work trees of people; /home/user and the like in documents are examples, not places.
 MACHINE = re.compile(r"(/home/(?!user\b)\w+/|/root/(?:\.pyenv|\.cache|main|work)|/Users/\w+|/wo" + r"rk/(?:main|shared))")
+# g++ 12 destroys the operands of a conditional expression twice when one of them awaits: heap corruption, no warning.
+COMMENT = re.compile(r"//[^\n]*")
+AWAIT_IN_CONDITIONAL = re.compile(r"\?[^;{}]*\bco_await\b")
 
 
 def text_of(path):
@@ -56,6 +59,17 @@ def test_headers_guard_themselves_with_pragma_once():
     assert not bare, bare
 
 
+def test_nothing_is_awaited_inside_a_conditional_expression():
+    wrong = []
+    for path in tree.code(tree.PRODUCT + ("tests", "bench")):
+        text = COMMENT.sub("", tree.read(path))
+        for match in AWAIT_IN_CONDITIONAL.finditer(text):
+            wrong.append(f"{path}:{text.count(chr(10), 0, match.end()) + 1}: write if and else instead")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
 def test_the_patterns_see_what_they_are_for():
     assert PROMISES.search("// TO" + "DO: later")
     assert MACHINE.search("-I/home/" + "alice/berth")
+    assert AWAIT_IN_CONDITIONAL.search("x = found ? a\n : co_await b();")
+    assert not AWAIT_IN_CONDITIONAL.search("x = found ? a : b; co_await c();")

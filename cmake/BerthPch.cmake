@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# Precompiled headers: two for the whole tree, shared, since most of a file's compile time is Asio and nlohmann/json.
+if(NOT BERTH_PCH)
+  return()
+endif()
+
+set(std_headers <algorithm> <chrono> <cstddef> <cstdint> <deque> <functional> <map> <memory> <optional> <set> <string>
+  <string_view> <unordered_map> <utility> <variant> <vector> <tl/expected.hpp>)
+set(asio_headers <boost/asio/any_io_executor.hpp> <boost/asio/as_tuple.hpp> <boost/asio/awaitable.hpp> <boost/asio/co_spawn.hpp>
+  <boost/asio/detached.hpp> <boost/asio/generic/stream_protocol.hpp> <boost/asio/io_context.hpp> <boost/asio/post.hpp>
+  <boost/asio/posix/stream_descriptor.hpp> <boost/asio/steady_timer.hpp> <boost/asio/use_awaitable.hpp>)
+
+function(berth_share_pch name)
+  cmake_parse_arguments(arg "" "" "HEADERS;DEPS;USERS" ${ARGN})
+  add_library(${name} OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
+  target_link_libraries(${name} PRIVATE berth_flags berth_include nlohmann_json::nlohmann_json fmt::fmt-header-only ${arg_DEPS})
+  target_compile_definitions(${name} PRIVATE SPDLOG_FMT_EXTERNAL)
+  target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
+  foreach(user ${arg_USERS})
+    target_precompile_headers(${user} REUSE_FROM ${name})
+  endforeach()
+endfunction()
+
+berth_share_pch(berth_pch_plain HEADERS ${std_headers} <nlohmann/json.hpp>
+  USERS berth_base berth_isolation berth_jobs berth_pool)
+berth_share_pch(berth_pch_asio HEADERS ${std_headers} <nlohmann/json.hpp> ${asio_headers} DEPS berth_asio
+  USERS berth_http berth_slotd_core berth_drivers berth_driver_local berth_link berth_runtime berth_cli)
