@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jobs/keys.hpp"
 
+#include "jobs/key_groups.hpp"
 #include "jobs/limits.hpp"
 
 namespace berth::jobs {
@@ -9,88 +10,9 @@ namespace {
 constexpr std::string_view kNamePattern = "[A-Za-z_][A-Za-z0-9_]*";
 constexpr std::string_view kNameInWords = "letters, digits and _, not beginning with a digit";
 
-std::string_view refuse_allow(const Node& value) {
-  const bool asks = (value.kind == NodeKind::scalar && value.text == "allow") || find(&value, "allow") != nullptr;
-  return asks ? "a list of allowed hosts is not supported yet by this version; use none or full" : "";
-}
-
 std::string_view refuse_mounts(const Node& value) {
   if (value.kind == NodeKind::list && value.items.empty()) return {};
   return "host paths and sockets are not mounted into slots; bring files in with inputs and out with outputs";
-}
-
-const ObjectRule& containers_rule() {
-  static const ObjectRule rule{{
-      {.key = "min",
-       .shape = Shape::integer,
-       .about = "Containers kept even when nobody uses them.",
-       .range = {0, kMaxContainers},
-       .default_json = "1"},
-      {.key = "max",
-       .shape = Shape::integer,
-       .about = "Containers at most.",
-       .range = {1, kMaxContainers},
-       .default_json = "1"},
-      {.key = "spare",
-       .shape = Shape::integer,
-       .about = "Warm slots kept free.",
-       .range = {0, kMaxContainers * kMaxSlots},
-       .default_json = "0"},
-  }};
-  return rule;
-}
-
-const ObjectRule& resources_rule() {
-  static const ObjectRule rule{{
-      {.key = "cpu", .shape = Shape::number, .about = "Cores of a container.", .range = kCpuRange},
-      {.key = "memory", .shape = Shape::size, .about = "Memory of a container.", .range = kMemoryRange},
-      {.key = "pids", .shape = Shape::integer, .about = "Processes of a container.", .range = kPidsRange},
-  }};
-  return rule;
-}
-
-const ObjectRule& slot_rule() {
-  static const ObjectRule rule{{
-      {.key = "cpu",
-       .shape = Shape::number,
-       .about = "Cores of a slot.",
-       .none = true,
-       .range = kCpuRange,
-       .default_json = "\"none\""},
-      {.key = "memory",
-       .shape = Shape::size,
-       .about = "Memory of a slot's processes.",
-       .range = kMemoryRange,
-       .default_json = "\"512MiB\""},
-      {.key = "pids",
-       .shape = Shape::integer,
-       .about = "Processes and threads of a slot.",
-       .range = kPidsRange,
-       .default_json = "128"},
-      {.key = "disk",
-       .shape = Shape::size,
-       .about = "What a slot may write, /workspace and /tmp together.",
-       .range = kDiskRange,
-       .default_json = "\"256MiB\""},
-      {.key = "network",
-       .shape = Shape::word,
-       .about = "none: the slot's own loopback only; full: the container's.",
-       .words = {"none", "full"},
-       .default_json = "\"none\"",
-       .refuse = refuse_allow},
-      {.key = "storage",
-       .shape = Shape::word,
-       .about = "memory: a tmpfs; host: a directory that outlives the slot.",
-       .words = {"memory", "host"},
-       .default_json = "\"memory\""},
-      {.key = "output_kill",
-       .shape = Shape::size,
-       .about = "Kill a command that writes more than this.",
-       .none = true,
-       .range = kOutputRange,
-       .default_json = "\"none\""},
-  }};
-  return rule;
 }
 
 const ObjectRule& input_rule() {
@@ -109,23 +31,6 @@ const ObjectRule& output_rule() {
        .shape = Shape::flag,
        .about = "Whether its absence fails the trajectory.",
        .default_json = "false"},
-  }};
-  return rule;
-}
-
-const ObjectRule& lease_rule() {
-  static const ObjectRule rule{{
-      {.key = "ttl",
-       .shape = Shape::duration,
-       .about = "How long a trajectory may keep its slot at most.",
-       .none = true,
-       .range = kLeaseRange,
-       .default_json = "\"none\""},
-      {.key = "idle",
-       .shape = Shape::duration,
-       .about = "A slot that is not used for so long is taken back.",
-       .range = kLeaseRange,
-       .default_json = "\"10m\""},
   }};
   return rule;
 }
@@ -173,60 +78,6 @@ const ObjectRule& step_rule() {
        .shape = Shape::flag,
        .about = "Go on with the trajectory when this step fails.",
        .default_json = "false"},
-  }};
-  return rule;
-}
-
-const ObjectRule& docker_rule() {
-  static const ObjectRule rule{};
-  return rule;
-}
-
-const ObjectRule& constraint_rule() {
-  static const ObjectRule rule{{
-      {.key = "attribute", .about = "A node attribute such as ${attr.kernel.name}."},
-      {.key = "operator", .about = "How to compare, = when not named."},
-      {.key = "value", .shape = Shape::scalar, .about = "What to compare with."},
-  }};
-  return rule;
-}
-
-const ObjectRule& affinity_rule() {
-  static const ObjectRule rule = [] {
-    ObjectRule all = constraint_rule();
-    all.keys.push_back(
-        {.key = "weight", .shape = Shape::integer, .about = "How much it counts.", .range = {-100, 100}});
-    return all;
-  }();
-  return rule;
-}
-
-const ObjectRule& nomad_rule() {
-  static const ObjectRule rule{{
-      {.key = "task_driver",
-       .shape = Shape::word,
-       .about = "Nomad's own docker driver, or Berth's.",
-       .words = {"docker", "berth"},
-       .default_json = "\"docker\""},
-      {.key = "datacenters", .shape = Shape::text_list, .about = "Where the job may run."},
-      {.key = "namespace", .about = "Nomad namespace."},
-      {.key = "region", .about = "Nomad region."},
-      {.key = "node_pool", .about = "Nomad node pool."},
-      {.key = "priority", .shape = Shape::integer, .about = "Nomad priority.", .range = {1, 100}},
-      {.key = "constraints",
-       .shape = Shape::object_list,
-       .about = "Which nodes may run it.",
-       .object = &constraint_rule()},
-      {.key = "affinities",
-       .shape = Shape::object_list,
-       .about = "Which nodes should run it.",
-       .object = &affinity_rule()},
-      {.key = "meta",
-       .shape = Shape::scalar_map,
-       .about = "Nomad meta values.",
-       .pattern = "[^\\s]+",
-       .pattern_in_words = "text without spaces"},
-      {.key = "network_mode", .about = "Nomad network mode."},
   }};
   return rule;
 }

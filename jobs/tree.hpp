@@ -17,7 +17,7 @@ namespace berth::jobs {
 
 struct TreeBounds {
   std::size_t max_bytes = std::size_t{1} << 20;       // of the text
-  std::size_t max_nodes = 100'000;                    // aliases expanded
+  std::size_t max_nodes = 20'000;                     // aliases expanded
   std::size_t max_text_bytes = std::size_t{4} << 20;  // of all scalars, aliases expanded
   std::size_t max_depth = 32;
 };

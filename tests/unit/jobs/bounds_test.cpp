@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small files that ask for a lot: answered at their place, soon, and without the memory they ask for.
-#include <sys/resource.h>
-
 #include <chrono>
 
 #include "tests/unit/jobs/support.hpp"
@@ -34,19 +32,18 @@ std::string alias_bomb(int levels, int width) {
 }
 
 TEST(Bounds, AnAliasBombEndsAtTheAliasThatPassesTheBound) {
-  EXPECT_THAT(timed(alias_bomb(9, 9)),
-              ElementsAre("job.yaml:7:40: more than 100000 values, aliases counted each time"));
+  EXPECT_THAT(timed(alias_bomb(9, 9)), ElementsAre("job.yaml:7:10: more than 20000 values, aliases counted each time"));
 }
 
 TEST(Bounds, ABombOfAHundredLevelsIsNoSlower) {
-  EXPECT_THAT(joined(timed(alias_bomb(100, 9))), HasSubstr("more than 100000 values, aliases counted each time"));
+  EXPECT_THAT(joined(timed(alias_bomb(100, 9))), HasSubstr("more than 20000 values, aliases counted each time"));
 }
 
 TEST(Bounds, ABombOfLongTextsEnds) {
-  std::string yaml = "job: a\nx: &x \"" + std::string(500'000, 'y') + "\"\nz: [";
+  std::string yaml = "job: a\nx: &x \"" + std::string(100'000, 'y') + "\"\nz: [";
   for (int i = 0; i < 1000; ++i) yaml += "*x, ";
   EXPECT_THAT(timed(yaml + "]\n"),
-              ElementsAre("job.yaml:3:33: more than 4194304 bytes of text, aliases counted each time"));
+              ElementsAre("job.yaml:3:165: more than 4194304 bytes of text, aliases counted each time"));
 }
 
 TEST(Bounds, AnAliasInsideOfItselfEnds) {
@@ -77,7 +74,7 @@ TEST(Bounds, DepthIsBoundedForAliases) {
 TEST(Bounds, ManyValuesEnd) {
   std::string yaml = "job: a\nsetup: [";
   for (int i = 0; i < 200'000; ++i) yaml += "a,";
-  EXPECT_THAT(joined(complaints(yaml)), HasSubstr("more than 100000 values"));
+  EXPECT_THAT(joined(timed(yaml)), HasSubstr("more than 20000 values"));
 }
 
 TEST(Bounds, AFileOfMoreThanAMebibyteIsNotParsed) {
