@@ -2,7 +2,7 @@
 # What Berth needs from Debian 12, and how ./run and ./test get it. Sourced by both; expects bash with -euo pipefail.
 
 berth_build_packages=(g++ cmake ninja-build libboost1.81-dev libexpected-dev nlohmann-json3-dev libyaml-cpp-dev
-  libspdlog-dev libfmt-dev libcli11-dev libre2-dev libseccomp-dev libarchive-dev nettle-dev)
+  libspdlog-dev libfmt-dev libcli11-dev libre2-dev libseccomp-dev libarchive-dev libacl1-dev nettle-dev)
 # Beyond those: what the tests link, and what runs them.
 berth_test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 python3-pytest
   python3-jsonschema git procps)
@@ -73,7 +73,7 @@ build() {
     say "configuring $dir"
     (cd "$berth_root" && cmake --preset "$preset" -B "$dir" --log-level=WARNING >&2) || return 1
   fi
-  if [ -n "$(ninja -n -C "$dir" "$@" 2>/dev/null | grep -m1 '^\[')" ]; then say "building $* in $dir"; fi
+  if [ -n "$(ninja -n -C "$dir" "$@" 2>/dev/null | grep -m1 '^\[')" ]; then say "building ${*:-everything} in $dir"; fi
   local quiet=(--quiet)
   if [ -t 2 ]; then quiet=(); fi
   NINJA_STATUS='[%f/%t] ' nice -n 5 ninja "${quiet[@]}" -j "$(build_jobs)" -C "$dir" "$@" >&2 || return 1
