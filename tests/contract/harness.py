@@ -125,7 +125,13 @@ class Slotd:
         assert self.ready["ok"] is True, self.ready
         unix = self.listen and self.listen.startswith("unix:")
         self.wire = Wire(self.listen[len("unix:"):] if unix else self.ready["port"])
+        # It listens while its rooms are being built: calls wait for their room, file routes answer 503 until then.
+        wait_until(self.all_rooms_stand, START_LIMIT, "every slot has its room")
         return self
+
+    def all_rooms_stand(self):
+        health = self.wire.health()
+        return health["ready"] == health["slots"]
 
     def log(self):
         return (self.folder / "log").read_text(errors="replace")[-20_000:]

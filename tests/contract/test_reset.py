@@ -19,7 +19,7 @@ def is_clean(slot):
 
 
 def test_p27_reset_empties_the_workspace_and_keeps_the_directory(slot):
-    slot.output("mkdir -p a/b .hidden; echo x > a/b/c; echo y > .dot; ln -s /usr l; touch '-rf' 'a b' \"$(printf 'n\\nl')\"")
+    slot.output("mkdir -p a/b .hidden; echo x > a/b/c; echo y > .dot; ln -s /usr l; touch -- '-rf' 'a b' \"$(printf 'n\\nl')\"")
     slot.output("echo t > /tmp/t; echo s > /dev/shm/s")
     answer = slot.wire.reset(slot.name)
     assert answer == {"success": True, "output": f"Reset workspace for {slot.name}", "error": "", "execution_id": None,

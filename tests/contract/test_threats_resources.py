@@ -110,7 +110,7 @@ def test_row29_a_full_tmpfs_is_cause_disk(small):
                                   "python3 -c \"import os\nfor i in range(10**6): os.close(os.open(f'f{i}', os.O_CREAT))\""])
 def test_row30_a_full_slot_is_its_own_problem_and_reset_frees_it(small, fill):
     slot, other = small
-    result = slot.bash(fill + " 2>&1 | tail -c 300", timeout=120)
+    result = slot.bash("{ " + fill + "; } 2>&1 | tail -c 300", timeout=120)
     assert "No space left" in result["output"], result
     assert other.output("echo x > f; cat f") == "x"
     slot.reset()
