@@ -153,8 +153,10 @@ asio::awaitable<void> Run::kill_everything() {
   while (!running_->room_gone && !(running_->killed && running_->over()) && !deadline.expired(now())) {
     co_await running_->changed.wait(deadline);
   }
-  if (!running_->room_gone && !running_->killed)
-    outcome_.problem = "some processes could not be killed; reset the slot";
+  if (running_->room_gone || running_->killed) co_return;
+  // A keeper that does not answer may itself have been stopped from inside: its slot is not to be trusted any more.
+  outcome_.problem = "some processes could not be killed; reset the slot";
+  room_.condemn();
 }
 
 // The main process has ended by itself: its output gets a moment to end, then what it left dies (wire.md 1.13).

@@ -270,6 +270,11 @@ asio::awaitable<Expected<void>> Slot::reset(std::optional<std::uint64_t> generat
   co_return built;
 }
 
+asio::awaitable<bool> Slot::settled(Deadline deadline) {
+  while (resetting_ && !closed_ && !deadline.expired(now())) co_await idle_.wait(deadline);
+  co_return room_.usable() && !resetting_;
+}
+
 asio::awaitable<void> Slot::close() {
   closed_ = true;
   cancel_all();

@@ -63,6 +63,8 @@ class Slot {
   // Ends everything, builds a clean room and verifies it. With a generation: the new floor (older ones are refused:
   // "stale_generation"; one whose reset is already done is left alone). Without: the floor grows by one.
   [[nodiscard]] asio::awaitable<Expected<void>> reset(std::optional<std::uint64_t> generation);
+  // Waits while a room is being built. False: there is none to use.
+  [[nodiscard]] asio::awaitable<bool> settled(Deadline deadline);
   // Cancels everything and tears the room down. No calls after it.
   [[nodiscard]] asio::awaitable<void> close();
 

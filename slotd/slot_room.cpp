@@ -8,6 +8,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <csignal>
 
 namespace berth::slotd {
 namespace {
@@ -107,6 +108,11 @@ asio::awaitable<Expected<void>> SlotRoom::rebuild() {
   in_force_ = ready_facts_->in_force;
   ready_ = true;
   co_return Expected<void>{};
+}
+
+void SlotRoom::condemn() {
+  // The keeper is our child and not reaped yet, so its number is its own.
+  if (ready_) ::kill(room_->keeper_pid(), SIGKILL);
 }
 
 asio::awaitable<Expected<void>> SlotRoom::tear_down() {

@@ -54,6 +54,8 @@ class SlotRoom {
   // Only while usable().
   [[nodiscard]] isolation::Room& room() { return *room_; }
   [[nodiscard]] const isolation::MeasureSet& in_force() const { return in_force_; }
+  // Kills the keeper, and so all of the slot, for a fault of the room's own: it counts as lost from then on.
+  void condemn();
   // Runs when the keeper dies though nobody asked for it.
   void on_keeper_lost(std::function<void()> callback) { on_lost_ = std::move(callback); }
 

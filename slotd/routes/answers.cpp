@@ -42,8 +42,9 @@ asio::awaitable<bool> check_generation(App& app, http::Exchange& exchange, const
   const auto text = exchange.head().field("berth-generation");
   if (!text && !app.strict_callers()) co_return true;
   std::uint64_t generation = 0;
-  const auto end = text ? text->data() + text->size() : nullptr;
-  if (!text || text->empty() || std::from_chars(text->data(), end, generation).ptr != end) {
+  const auto* end = text ? text->data() + text->size() : nullptr;
+  const auto parsed = text ? std::from_chars(text->data(), end, generation) : std::from_chars_result{};
+  if (!text || text->empty() || parsed.ptr != end || parsed.ec != std::errc()) {
     co_await send_error(exchange, 400, "header Berth-Generation must be a whole number", "bad_generation");
     co_return false;
   }

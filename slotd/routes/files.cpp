@@ -19,6 +19,7 @@ namespace berth::slotd {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
+constexpr auto kReadyWait = std::chrono::seconds(10);
 
 int status_of(const Error& error) {
   if (error.code == "outside" || error.code == "denied") return 403;
@@ -181,8 +182,9 @@ asio::awaitable<void> delete_file(http::Exchange& exchange, Slot& slot, const st
 }  // namespace
 
 asio::awaitable<void> files_route(App& app, http::Exchange& exchange, Slot& slot, std::string path) {
-  if (!slot.room().usable()) {
-    co_await send_error(exchange, 503, "The slot has no room yet, or needs a reset", "slot_not_ready");
+  // A room is built in milliseconds; who comes before it is there waits for it, as calls do.
+  if (!co_await slot.settled(Deadline(std::chrono::steady_clock::now() + kReadyWait))) {
+    co_await send_error(exchange, 503, "The slot has no room; reset it", "slot_not_ready");
     co_return;
   }
   const auto& method = exchange.head().method;
