@@ -81,10 +81,14 @@ asio::awaitable<int> run_one(Platform& platform, ExecPlan& plan) {
 // The pool's inputs, with the templates of its first trajectory.
 bool plan_inputs(ExecPlan& plan) {
   const auto trajectories = jobs::load_trajectories(plan.job);
-  auto work = trajectories && !trajectories->empty() ? jobs::expand(plan.job, trajectories->front())
-                                                     : tl::expected<jobs::ReadyWork, jobs::Diagnostics>(jobs::ReadyWork());
-  const jobs::Diagnostics complaints = !trajectories ? trajectories.error() : !work ? work.error() : jobs::Diagnostics();
-  for (const jobs::Diagnostic& each : complaints) std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
+  auto work = trajectories && !trajectories->empty()
+                  ? jobs::expand(plan.job, trajectories->front())
+                  : tl::expected<jobs::ReadyWork, jobs::Diagnostics>(jobs::ReadyWork());
+  const jobs::Diagnostics complaints = !trajectories ? trajectories.error()
+                                       : !work       ? work.error()
+                                                     : jobs::Diagnostics();
+  for (const jobs::Diagnostic& each : complaints)
+    std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
   if (work) plan.work = std::move(*work);
   return complaints.empty();
 }
@@ -94,7 +98,8 @@ bool plan_inputs(ExecPlan& plan) {
 int exec_command(const ExecOptions& options) {
   const auto timeout = parse_duration(options.timeout);
   if (!timeout || timeout->count() <= 0) {
-    print_error({"bad_duration", "--timeout " + options.timeout + " is no duration", "write it with its unit, e.g. 90s, 10m, 1h"});
+    print_error({"bad_duration", "--timeout " + options.timeout + " is no duration",
+                 "write it with its unit, e.g. 90s, 10m, 1h"});
     return kUsage;
   }
   auto job = load(options.job);
@@ -106,7 +111,8 @@ int exec_command(const ExecOptions& options) {
   plan.job.containers = {1, 1, 0};
   plan.job.slots = 1;
   if (!plan_inputs(plan)) return kUsage;
-  Expected<std::string> input = options.with_stdin ? read_all(STDIN_FILENO, kMostStdin) : Expected<std::string>(std::string());
+  Expected<std::string> input =
+      options.with_stdin ? read_all(STDIN_FILENO, kMostStdin) : Expected<std::string>(std::string());
   if (!input) {
     print_error(input.error().within("standard input"));
     return kExecPlatform;
@@ -114,8 +120,11 @@ int exec_command(const ExecOptions& options) {
   plan.call.tool = "exec";
   plan.call.args = exec_args(options, *input);
   plan.call.timeout = *timeout;
-  const auto prepare = [&plan](const std::string& state_dir) { return plan.inputs.prepare(plan.job, {plan.work}, state_dir); };
-  return Platform::run(plan.job, options.job.slotd, kExecPlatform, prepare, [&plan](Platform& platform) { return run_one(platform, plan); });
+  const auto prepare = [&plan](const std::string& state_dir) {
+    return plan.inputs.prepare(plan.job, {plan.work}, state_dir);
+  };
+  return Platform::run(plan.job, options.job.slotd, kExecPlatform, prepare,
+                       [&plan](Platform& platform) { return run_one(platform, plan); });
 }
 
 }  // namespace berth::cli

@@ -51,10 +51,12 @@ Expected<HostFolder> HostFolder::enter(const std::string& path) const {
     if (!folder) break;
     so_far += "/" + part;
     UniqueFd next = open_beneath(fd_.get(), so_far);
-    if (!next && errno == ENOENT && ::mkdirat(folder.get(), part.c_str(), 0777) == 0) next = open_beneath(fd_.get(), so_far);
+    if (!next && errno == ENOENT && ::mkdirat(folder.get(), part.c_str(), 0777) == 0)
+      next = open_beneath(fd_.get(), so_far);
     folder = std::move(next);
   }
-  if (!folder && errno == EXDEV) return fail("outside", path + " leads outside its folder through a link", "remove the link");
+  if (!folder && errno == EXDEV)
+    return fail("outside", path + " leads outside its folder through a link", "remove the link");
   if (!folder) return fail_errno("opening " + path, errno);
   return HostFolder(std::move(folder));
 }
@@ -68,13 +70,15 @@ HostFolder::NewFile::~NewFile() {
 
 Expected<void> HostFolder::NewFile::commit(unsigned mode) {
   if (::fchmod(file_.get(), mode) != 0) return fail_errno("setting the mode of " + name_, errno);
-  if (::renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0) return fail_errno("writing " + name_, errno);
+  if (::renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0)
+    return fail_errno("writing " + name_, errno);
   temporary_.clear();
   return {};
 }
 
 Expected<HostFolder::NewFile> HostFolder::create(const std::string& name) const {
-  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) return fail("outside", name + " is no file name");
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    return fail("outside", name + " is no file name");
   std::string temporary = ".berth-" + random_hex(8);
   UniqueFd folder(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 3));
   UniqueFd file(::openat(fd_.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));

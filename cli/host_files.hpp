@@ -46,7 +46,8 @@ class HostFolder {
   [[nodiscard]] Expected<NewFile> create(const std::string& name) const;
 
   // Unpacks a tar file: directories, files, and links that stay inside. What is left out is told in `skipped`.
-  [[nodiscard]] Expected<void> unpack(const std::string& tar_file, const UnpackLimits& limits, std::vector<std::string>& skipped) const;
+  [[nodiscard]] Expected<void> unpack(const std::string& tar_file, const UnpackLimits& limits,
+                                      std::vector<std::string>& skipped) const;
 
  private:
   friend class Unpacker;

@@ -20,7 +20,9 @@ std::optional<jobs::DriverKind> driver_of(const std::string& name) {
   return std::nullopt;
 }
 
-void print_out(const std::string& text) { static_cast<void>(write_all(STDOUT_FILENO, text)); }
+void print_out(const std::string& text) {
+  static_cast<void>(write_all(STDOUT_FILENO, text));
+}
 
 tl::expected<jobs::Job, jobs::Diagnostics> load_quietly(const JobOptions& options) {
   jobs::LoadOptions how;
@@ -32,7 +34,8 @@ tl::expected<jobs::Job, jobs::Diagnostics> load_quietly(const JobOptions& option
 Json to_json(const jobs::Diagnostics& complaints) {
   Json list = Json::array();
   for (const jobs::Diagnostic& each : complaints)
-    list.push_back({{"file", each.file}, {"line", each.at.line}, {"column", each.at.column}, {"message", each.message}});
+    list.push_back(
+        {{"file", each.file}, {"line", each.at.line}, {"column", each.at.column}, {"message", each.message}});
   return list;
 }
 
@@ -41,18 +44,21 @@ Json to_json(const jobs::Diagnostics& complaints) {
 std::optional<jobs::Job> load(const JobOptions& options) {
   auto job = load_quietly(options);
   if (job) return std::move(*job);
-  for (const jobs::Diagnostic& each : job.error()) std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
+  for (const jobs::Diagnostic& each : job.error())
+    std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
   return std::nullopt;
 }
 
 std::optional<int> refuse_what_is_not_here(const jobs::Job& job) {
   const char* address = std::getenv("BERTH_ADDR");
   if (address != nullptr && *address != '\0') {
-    print_error({"not_here", "BERTH_ADDR is set, and this version cannot talk to an agent yet", "unset BERTH_ADDR: the command then runs an agent of its own"});
+    print_error({"not_here", "BERTH_ADDR is set, and this version cannot talk to an agent yet",
+                 "unset BERTH_ADDR: the command then runs an agent of its own"});
     return kUsage;
   }
   if (job.driver == jobs::DriverKind::local) return std::nullopt;
-  print_error({"not_here", "this version has the local driver only, and the job wants " + std::string(jobs::to_string(job.driver)),
+  print_error({"not_here",
+               "this version has the local driver only, and the job wants " + std::string(jobs::to_string(job.driver)),
                "run it on this machine with --driver local"});
   return kPlatform;
 }
@@ -61,20 +67,24 @@ int validate_command(const ValidateOptions& options) {
   const auto job = load_quietly(options.job);
   const auto trajectories = job ? jobs::load_trajectories(*job) : tl::unexpected(job.error());
   if (options.json) {
-    Json answer{{"valid", trajectories.has_value()}, {"file", options.job.file}, {"errors", Json::array()}, {"notes", Json::array()}};
+    Json answer{{"valid", trajectories.has_value()},
+                {"file", options.job.file},
+                {"errors", Json::array()},
+                {"notes", Json::array()}};
     if (!trajectories) answer["errors"] = to_json(trajectories.error());
     if (job) answer["notes"] = job->notes;
     print_out(dump_json(answer) + "\n");
     return trajectories ? kSuccess : kUsage;
   }
   if (!trajectories) {
-    for (const jobs::Diagnostic& each : trajectories.error()) std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
+    for (const jobs::Diagnostic& each : trajectories.error())
+      std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
     return kUsage;
   }
   for (const std::string& note : job->notes) print_warning(note);
-  print_out(options.job.file + ": valid; job " + job->name + ", driver " + std::string(jobs::to_string(job->driver)) + ", " +
-            std::to_string(trajectories->size()) + " trajectories, " + std::to_string(job->steps.size()) + " steps, " +
-            std::to_string(job->slots) + " slots a container\n");
+  print_out(options.job.file + ": valid; job " + job->name + ", driver " + std::string(jobs::to_string(job->driver)) +
+            ", " + std::to_string(trajectories->size()) + " trajectories, " + std::to_string(job->steps.size()) +
+            " steps, " + std::to_string(job->slots) + " slots a container\n");
   return kSuccess;
 }
 

@@ -31,20 +31,29 @@ CLI::App* add_run(CLI::App& app, RunOptions& options) {
   add_job_options(*run, options.job);
   run->add_flag("--json", options.json, "one JSON object a line and step instead of the table");
   run->add_flag("--keep", options.keep, "leave the slots as they are at the end");
-  run->footer("Exit codes: 0 every step succeeded, 1 a step failed, 2 bad usage or bad file, 3 the platform failed, 130 interrupted.\n"
-              "Example: berth run examples/quickstart.yaml --set trajectories=4");
+  run->footer(
+      "Exit codes: 0 every step succeeded, 1 a step failed, 2 bad usage or bad file, 3 the platform failed, 130 "
+      "interrupted.\n"
+      "Example: berth run examples/quickstart.yaml --set trajectories=4");
   return run;
 }
 
 CLI::App* add_exec(CLI::App& app, ExecOptions& options) {
-  CLI::App* exec = app.add_subcommand("exec", "run one command in a slot of a job's pool; streams, passes the exit code");
+  CLI::App* exec =
+      app.add_subcommand("exec", "run one command in a slot of a job's pool; streams, passes the exit code");
   exec->add_option("--job", options.job.file, "the job file")->type_name("JOB.yaml")->required();
   add_job_options(*exec, options.job);
-  exec->add_option("--timeout", options.timeout, "time limit of the command")->type_name("DURATION")->capture_default_str();
+  exec->add_option("--timeout", options.timeout, "time limit of the command")
+      ->type_name("DURATION")
+      ->capture_default_str();
   exec->add_flag("-i,--stdin", options.with_stdin, "pass standard input on (read whole, at most 1 MiB)");
-  exec->add_option("command", options.command, "the command and its arguments, after --")->type_name("CMD...")->required();
-  exec->footer("Exit codes: the command's; 124 its time limit passed, 125 the platform failed, 2 bad usage or bad file, 130 interrupted.\n"
-               "Example: berth exec --job examples/quickstart.yaml -- sh -c 'echo $HOME'");
+  exec->add_option("command", options.command, "the command and its arguments, after --")
+      ->type_name("CMD...")
+      ->required();
+  exec->footer(
+      "Exit codes: the command's; 124 its time limit passed, 125 the platform failed, 2 bad usage or bad file, 130 "
+      "interrupted.\n"
+      "Example: berth exec --job examples/quickstart.yaml -- sh -c 'echo $HOME'");
   return exec;
 }
 
@@ -67,7 +76,9 @@ int parse_and_run(int argc, char** argv) {
   add_run(app, run_options)->callback([&] { chosen = [&] { return run_command(run_options); }; });
   add_exec(app, exec_options)->callback([&] { chosen = [&] { return exec_command(exec_options); }; });
   add_validate(app, validate_options)->callback([&] { chosen = [&] { return validate_command(validate_options); }; });
-  app.add_subcommand("schema", "print the JSON schema of job files, for editors")->callback([&] { chosen = schema_command; });
+  app.add_subcommand("schema", "print the JSON schema of job files, for editors")->callback([&] {
+    chosen = schema_command;
+  });
   app.add_subcommand("version", "print the version")->callback([&] { chosen = version_command; });
   try {
     app.parse(argc, argv);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/pack.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <algorithm>
+#include <archive.h>
+#include <archive_entry.h>
 #include <cerrno>
 #include <filesystem>
 #include <memory>
-#include <system_error>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -43,7 +43,8 @@ class TarWriter {
       target = fs::read_symlink(source, error).string();
       if (error) return fail_errno("reading " + source.string(), error.value());
     } else if (!S_ISDIR(facts.st_mode)) {
-      return fail("bad_input", source.string() + " is a socket, a device or a fifo", "leave it out of the input's folder");
+      return fail("bad_input", source.string() + " is a socket, a device or a fifo",
+                  "leave it out of the input's folder");
     }
     return header(facts, name, target);
   }
@@ -88,14 +89,17 @@ class TarWriter {
     struct stat facts {};
     if (!file || ::fstat(file.get(), &facts) != 0) return fail_errno("reading " + source.string(), errno);
     if (bytes_.size() + static_cast<std::uint64_t>(facts.st_size) > kMostInputBytes)
-      return fail("input_too_large", "the input with " + source.string() + " is larger than 1 GiB", "leave out what the slots do not need");
+      return fail("input_too_large", "the input with " + source.string() + " is larger than 1 GiB",
+                  "leave out what the slots do not need");
     if (auto written = header(facts, name, {}); !written) return written;
     std::string piece(kPiece, '\0');
     off_t left = facts.st_size;
     while (left > 0) {
-      const ssize_t count = ::read(file.get(), piece.data(), std::min<std::size_t>(piece.size(), static_cast<std::size_t>(left)));
+      const ssize_t count =
+          ::read(file.get(), piece.data(), std::min<std::size_t>(piece.size(), static_cast<std::size_t>(left)));
       if (count <= 0) return fail("bad_input", source.string() + " changed while it was read");
-      if (::archive_write_data(archive_.get(), piece.data(), static_cast<std::size_t>(count)) != count) return error("packing " + name);
+      if (::archive_write_data(archive_.get(), piece.data(), static_cast<std::size_t>(count)) != count)
+        return error("packing " + name);
       left -= count;
     }
     return {};
@@ -108,9 +112,11 @@ class TarWriter {
 Expected<void> add_tree(TarWriter& tar, const fs::path& directory, const std::string& prefix) {
   std::error_code error;
   std::vector<fs::directory_entry> entries;
-  for (fs::directory_iterator each(directory, error), end; !error && each != end; each.increment(error)) entries.push_back(*each);
+  for (fs::directory_iterator each(directory, error), end; !error && each != end; each.increment(error))
+    entries.push_back(*each);
   if (error) return fail_errno("reading " + directory.string(), error.value());
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
   for (const fs::directory_entry& entry : entries) {
     const std::string name = prefix + entry.path().filename().string();
     if (auto added = tar.add(entry.path(), name); !added) return added;
@@ -128,7 +134,9 @@ Expected<std::string> pack(const std::string& path, const std::string& file_name
   std::error_code error;
   // The input itself may be a link to what is meant; links below it stay links.
   const fs::path source = fs::canonical(path, error);
-  if (error) return fail("bad_input", "reading the input " + path + ": " + error.message(), "paths are relative to the job file");
+  if (error)
+    return fail("bad_input", "reading the input " + path + ": " + error.message(),
+                "paths are relative to the job file");
   auto added = fs::is_directory(source, error) ? add_tree(tar, source, "") : tar.add(source, file_name);
   if (!added) return tl::unexpected(added.error());
   return tar.finish();

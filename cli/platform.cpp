@@ -45,7 +45,8 @@ Platform::Platform(PrivateStateDir state_dir, std::string slotd)
       signals_(context_, SIGINT, SIGTERM, SIGHUP),
       exit_code_(kPlatform) {}
 
-int Platform::run(const jobs::Job& job, const std::string& slotd, int platform_code, const Preparation& prepare, Work work) {
+int Platform::run(const jobs::Job& job, const std::string& slotd, int platform_code, const Preparation& prepare,
+                  Work work) {
   auto program = drivers::find_slotd(drivers::slotd_search(slotd));
   if (!program) {
     print_error(program.error());

@@ -24,9 +24,10 @@ class Platform {
   // Before anything starts, given the state directory: an error means that nothing does.
   using Preparation = std::function<Expected<void>(const std::string& state_dir)>;
 
-  // Brings everything up, does the work, takes everything down. `platform_code` is the exit code when the platform fails.
-  // SIGINT or SIGTERM stops the work and gives kInterrupted; a second one takes everything down by force.
-  [[nodiscard]] static int run(const jobs::Job& job, const std::string& slotd, int platform_code, const Preparation& prepare, Work work);
+  // Brings everything up, does the work, takes everything down. `platform_code` is the exit code when the platform
+  // fails. SIGINT or SIGTERM stops the work and gives kInterrupted; a second one takes everything down by force.
+  [[nodiscard]] static int run(const jobs::Job& job, const std::string& slotd, int platform_code,
+                               const Preparation& prepare, Work work);
 
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
   [[nodiscard]] agent::Runtime& runtime() { return *runtime_; }

@@ -20,7 +20,9 @@ constexpr std::chrono::milliseconds kProgressPause{50};
 constexpr std::size_t kFirstLine = 200;
 
 // Whoever read our output may be gone; the run's outcome is in the exit code all the same.
-void print(const std::string& text) { static_cast<void>(write_all(STDOUT_FILENO, text)); }
+void print(const std::string& text) {
+  static_cast<void>(write_all(STDOUT_FILENO, text));
+}
 
 std::string seconds(std::chrono::duration<double> time) {
   char text[32];
@@ -49,7 +51,9 @@ std::string last_word(const TrajectoryOutcome& outcome) {
   return last.name + ": " + first_line(last.error) + (output.empty() ? "" : "; " + output);
 }
 
-std::string plural(std::size_t count, const std::string& what) { return std::to_string(count) + " " + what + (count == 1 ? "" : "s"); }
+std::string plural(std::size_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
 
 }  // namespace
 
@@ -90,9 +94,13 @@ void Report::print_errors(const TrajectoryOutcome& outcome) {
   for (const Error& error : outcome.missing) print(json_line(outcome, nullptr, error.message));
 }
 
-std::string Report::json_line(const TrajectoryOutcome& outcome, const StepOutcome* step, const std::string& error) const {
+std::string Report::json_line(const TrajectoryOutcome& outcome, const StepOutcome* step,
+                              const std::string& error) const {
   const auto item = parse_json(outcome.trajectory.item);
-  Json line{{"job", job_.name}, {"trajectory", outcome.trajectory.name}, {"index", outcome.trajectory.index}, {"error", error}};
+  Json line{{"job", job_.name},
+            {"trajectory", outcome.trajectory.name},
+            {"index", outcome.trajectory.index},
+            {"error", error}};
   line["item"] = item ? *item : Json();
   line["step"] = step == nullptr ? Json() : Json(step->name);
   line["success"] = step != nullptr && step->success;
@@ -108,8 +116,8 @@ void Report::show_progress() {
   last_progress_ = now;
   shown_ = true;
   const std::string text = std::to_string(done_.size()) + " of " + std::to_string(planned_) + " trajectories done, " +
-                           std::to_string(running_) + " running, " + std::to_string(failed_) + " failed, " + plural(steps_, "step") +
-                           ", " + seconds(now - begin_);
+                           std::to_string(running_) + " running, " + std::to_string(failed_) + " failed, " +
+                           plural(steps_, "step") + ", " + seconds(now - begin_);
   std::fprintf(stderr, "\r\x1b[K%s", text.c_str());
   std::fflush(stderr);
 }
@@ -127,7 +135,8 @@ void Report::finish(bool interrupted) {
     return;
   }
   if (json_) return;
-  std::sort(done_.begin(), done_.end(), [](const auto& a, const auto& b) { return a.trajectory.index < b.trajectory.index; });
+  std::sort(done_.begin(), done_.end(),
+            [](const auto& a, const auto& b) { return a.trajectory.index < b.trajectory.index; });
   print_table();
   print_summary();
 }
@@ -141,12 +150,18 @@ void Report::print_table() const {
     slot_width = std::max(slot_width, outcome.slot.size());
   }
   const std::size_t used = name_width + slot_width + 7 + 10 + 8;
-  const std::size_t width = is_terminal(STDOUT_FILENO) ? std::max<std::size_t>(terminal_width(STDOUT_FILENO), used + 20) - used : kFirstLine;
-  std::string text = coloured(padded("trajectory", name_width) + "  " + padded("slot", slot_width) + "  steps    time      output", Colour::bold, colours) + "\n";
+  const std::size_t width =
+      is_terminal(STDOUT_FILENO) ? std::max<std::size_t>(terminal_width(STDOUT_FILENO), used + 20) - used : kFirstLine;
+  std::string text =
+      coloured(padded("trajectory", name_width) + "  " + padded("slot", slot_width) + "  steps    time      output",
+               Colour::bold, colours) +
+      "\n";
   for (const TrajectoryOutcome& outcome : done_) {
-    const auto ok = static_cast<std::size_t>(std::count_if(outcome.steps.begin(), outcome.steps.end(), [](const auto& step) { return step.success; }));
+    const auto ok = static_cast<std::size_t>(
+        std::count_if(outcome.steps.begin(), outcome.steps.end(), [](const auto& step) { return step.success; }));
     const Colour colour = outcome.succeeded() ? Colour::green : Colour::red;
-    text += padded(harmless_line(outcome.trajectory.name, 40), name_width) + "  " + padded(outcome.slot, slot_width) + "  ";
+    text +=
+        padded(harmless_line(outcome.trajectory.name, 40), name_width) + "  " + padded(outcome.slot, slot_width) + "  ";
     text += coloured(padded(std::to_string(ok) + "/" + std::to_string(outcome.planned), 7), colour, colours) + "  ";
     text += padded(seconds(outcome.time), 8) + "  " + harmless_line(last_word(outcome), width) + "\n";
   }
@@ -166,13 +181,14 @@ void Report::print_summary() const {
   const bool colours = colours_on(STDOUT_FILENO);
   const std::string verdict = std::to_string(ok) + " succeeded, " + std::to_string(planned_ - ok) + " failed";
   print("\n" + std::string(planned_ == 1 ? "1 trajectory" : std::to_string(planned_) + " trajectories") + ": " +
-        coloured(verdict, ok == planned_ ? Colour::green : Colour::red, colours) + "; " + plural(steps_, "step") + " on " +
-        plural(slots.size(), "slot") + " of " + plural(containers.size(), "container") + " in " +
+        coloured(verdict, ok == planned_ ? Colour::green : Colour::red, colours) + "; " + plural(steps_, "step") +
+        " on " + plural(slots.size(), "slot") + " of " + plural(containers.size(), "container") + " in " +
         seconds(std::chrono::steady_clock::now() - begin_) + "\n");
 }
 
 int Report::exit_code() const {
-  const bool platform = std::any_of(done_.begin(), done_.end(), [](const auto& outcome) { return outcome.platform_failed(); });
+  const bool platform =
+      std::any_of(done_.begin(), done_.end(), [](const auto& outcome) { return outcome.platform_failed(); });
   if (platform || done_.size() != planned_) return kPlatform;
   return failed_ == 0 ? kSuccess : kStepFailed;
 }

@@ -29,7 +29,8 @@ class Report {
   void print_table() const;
   void print_summary() const;
   void print_errors(const TrajectoryOutcome& outcome);
-  [[nodiscard]] std::string json_line(const TrajectoryOutcome& outcome, const StepOutcome* step, const std::string& error) const;
+  [[nodiscard]] std::string json_line(const TrajectoryOutcome& outcome, const StepOutcome* step,
+                                      const std::string& error) const;
 
   const jobs::Job& job_;
   std::size_t planned_;

@@ -40,7 +40,8 @@ bool plan_all(Run& run, std::vector<jobs::ReadyWork>& works) {
       if (work) run.plans.push_back({&run.job, each, std::move(*work), &run.inputs});
     }
   }
-  for (const jobs::Diagnostic& each : complaints) std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
+  for (const jobs::Diagnostic& each : complaints)
+    std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
   return complaints.empty();
 }
 
@@ -86,7 +87,8 @@ int run_command(const RunOptions& options) {
   }
   if (const auto refused = refuse_what_is_not_here(*job)) return *refused;
   if (job->steps.empty()) {
-    print_error({"no_steps", options.job.file + " has no steps, so there is nothing to run", "add steps, or use berth exec --job " + options.job.file + " -- CMD"});
+    print_error({"no_steps", options.job.file + " has no steps, so there is nothing to run",
+                 "add steps, or use berth exec --job " + options.job.file + " -- CMD"});
     return kUsage;
   }
   Run run;
@@ -95,8 +97,11 @@ int run_command(const RunOptions& options) {
   if (!plan_all(run, works)) return kUsage;
   for (const std::string& note : run.job.notes) print_warning(note);
   run.report = std::make_unique<Report>(run.job, run.plans.size(), options.json);
-  const auto prepare = [&run, &works](const std::string& state_dir) { return run.inputs.prepare(run.job, works, state_dir); };
-  return Platform::run(run.job, options.job.slotd, kPlatform, prepare, [&run](Platform& platform) { return run_all(platform, run); });
+  const auto prepare = [&run, &works](const std::string& state_dir) {
+    return run.inputs.prepare(run.job, works, state_dir);
+  };
+  return Platform::run(run.job, options.job.slotd, kPlatform, prepare,
+                       [&run](Platform& platform) { return run_all(platform, run); });
 }
 
 }  // namespace berth::cli

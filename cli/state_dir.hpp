@@ -14,7 +14,8 @@ class PrivateStateDir {
   // Below $XDG_RUNTIME_DIR where that is ours, else /tmp. Directories of earlier runs that were killed go first.
   [[nodiscard]] static Expected<PrivateStateDir> create();
 
-  PrivateStateDir(PrivateStateDir&& other) noexcept : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
+  PrivateStateDir(PrivateStateDir&& other) noexcept
+      : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
   PrivateStateDir& operator=(PrivateStateDir&&) = delete;
   ~PrivateStateDir() { remove(); }
 

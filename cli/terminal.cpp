@@ -28,7 +28,9 @@ std::string_view code_of(Colour colour) {
   return "0";
 }
 
-bool is_control(unsigned char c) { return c < 0x20 || c == 0x7f; }
+bool is_control(unsigned char c) {
+  return c < 0x20 || c == 0x7f;
+}
 
 // C1 controls, direction marks and overrides, line separators: harmless as text, not on a terminal.
 bool is_hidden(std::string_view character) {
@@ -40,11 +42,15 @@ bool is_hidden(std::string_view character) {
   return marks || (second == 0x81 && third >= 0xa6 && third <= 0xaf);
 }
 
-std::size_t length_of(unsigned char first) { return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4; }
+std::size_t length_of(unsigned char first) {
+  return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
 
 }  // namespace
 
-bool is_terminal(int fd) { return ::isatty(fd) == 1; }
+bool is_terminal(int fd) {
+  return ::isatty(fd) == 1;
+}
 
 bool colours_on(int fd) {
   const char* no_colour = std::getenv("NO_COLOR");
@@ -94,12 +100,15 @@ void print_error(const Error& error) {
   }
   if (text.empty()) text = error.code + "\n";
   std::fprintf(stderr, "%s %s", coloured("berth: error:", Colour::red, colours).c_str(), text.c_str());
-  if (!error.hint.empty()) std::fprintf(stderr, "  %s %s\n", coloured("hint:", Colour::bold, colours).c_str(), harmless_line(error.hint, 4000).c_str());
+  if (!error.hint.empty())
+    std::fprintf(stderr, "  %s %s\n", coloured("hint:", Colour::bold, colours).c_str(),
+                 harmless_line(error.hint, 4000).c_str());
 }
 
 void print_warning(std::string_view text) {
   const bool colours = colours_on(STDERR_FILENO);
-  std::fprintf(stderr, "%s %s\n", coloured("berth: warning:", Colour::yellow, colours).c_str(), harmless_line(text, 4000).c_str());
+  std::fprintf(stderr, "%s %s\n", coloured("berth: warning:", Colour::yellow, colours).c_str(),
+               harmless_line(text, 4000).c_str());
 }
 
 }  // namespace berth::cli

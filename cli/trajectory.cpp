@@ -14,7 +14,8 @@ namespace asio = boost::asio;
 namespace {
 
 // Causes that are Berth's failure, not the command's.
-constexpr std::array kPlatformCauses{Cause::isolation, Cause::protocol, Cause::slot_lost, Cause::container_lost, Cause::transport};
+constexpr std::array kPlatformCauses{Cause::isolation, Cause::protocol, Cause::slot_lost, Cause::container_lost,
+                                     Cause::transport};
 
 struct Meaning {
   std::optional<int> exit_code;
@@ -30,7 +31,8 @@ Meaning read_metadata(const Result& result) {
   const auto cause = metadata->find("cause");
   if (cause == metadata->end() || !cause->is_string()) return meaning;
   const auto known = cause_from_string(cause->get<std::string>());
-  meaning.platform = known && std::find(kPlatformCauses.begin(), kPlatformCauses.end(), *known) != kPlatformCauses.end();
+  meaning.platform =
+      known && std::find(kPlatformCauses.begin(), kPlatformCauses.end(), *known) != kPlatformCauses.end();
   return meaning;
 }
 
@@ -45,14 +47,15 @@ StepOutcome judge(const jobs::ReadyStep& step, Expected<Result> result) {
   outcome.result = std::move(*result);
   const Meaning meaning = read_metadata(outcome.result);
   outcome.platform_failed = meaning.platform;
-  const auto unmet = jobs::check_expectation(step.expect, outcome.result.success, outcome.result.output, meaning.exit_code);
+  const auto unmet =
+      jobs::check_expectation(step.expect, outcome.result.success, outcome.result.output, meaning.exit_code);
   outcome.success = !unmet && !meaning.platform;
   if (unmet) outcome.error = outcome.result.error.empty() ? *unmet : outcome.result.error;
   return outcome;
 }
 
-asio::awaitable<void> run_steps(Platform& platform, const TrajectoryPlan& plan, const std::string& lease, TrajectoryOutcome& outcome,
-                                const OnStep& on_step) {
+asio::awaitable<void> run_steps(Platform& platform, const TrajectoryPlan& plan, const std::string& lease,
+                                TrajectoryOutcome& outcome, const OnStep& on_step) {
   for (const jobs::ReadyStep& step : plan.work.steps) {
     if (platform.interrupted()) co_return;
     agent::LeaseCall call;
@@ -68,7 +71,8 @@ asio::awaitable<void> run_steps(Platform& platform, const TrajectoryPlan& plan, 
   }
 }
 
-asio::awaitable<void> fetch_outputs(Platform& platform, const TrajectoryPlan& plan, const std::string& lease, TrajectoryOutcome& outcome) {
+asio::awaitable<void> fetch_outputs(Platform& platform, const TrajectoryPlan& plan, const std::string& lease,
+                                    TrajectoryOutcome& outcome) {
   for (const jobs::Output& output : plan.work.outputs) {
     if (platform.interrupted()) co_return;
     auto fetched = co_await fetch_output(platform.runtime(), lease, *plan.job, output, platform.state_dir());

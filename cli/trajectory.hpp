@@ -20,7 +20,7 @@ namespace berth::cli {
 struct StepOutcome {
   std::string name;
   bool success = false;
-  std::string error;  // the result's, or why the expectation was not met
+  std::string error;             // the result's, or why the expectation was not met
   bool platform_failed = false;  // the step's cause is Berth's, not the command's
   Result result;
 };
@@ -47,6 +47,7 @@ struct TrajectoryPlan {
 
 // `on_step` is told of each step as it ends.
 using OnStep = std::function<void(const TrajectoryOutcome& so_far, const StepOutcome& step)>;
-[[nodiscard]] boost::asio::awaitable<TrajectoryOutcome> run_trajectory(Platform& platform, TrajectoryPlan plan, OnStep on_step);
+[[nodiscard]] boost::asio::awaitable<TrajectoryOutcome> run_trajectory(Platform& platform, TrajectoryPlan plan,
+                                                                       OnStep on_step);
 
 }  // namespace berth::cli

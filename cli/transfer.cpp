@@ -18,7 +18,9 @@ namespace {
 constexpr std::chrono::minutes kTransferLimit{10};
 constexpr std::uint64_t kTarOverhead = std::uint64_t{64} << 20;
 
-Deadline transfer_deadline() { return Deadline(std::chrono::steady_clock::now() + kTransferLimit); }
+Deadline transfer_deadline() {
+  return Deadline(std::chrono::steady_clock::now() + kTransferLimit);
+}
 
 // "/workspace/a/b" and "a/b" both name a/b of the workspace.
 std::string in_workspace(std::string_view path) {
@@ -48,13 +50,18 @@ std::string file_name_of(const jobs::Input& input) {
   return input.to.ends_with('/') ? split(without_end_slash(input.from)).second : split(input.to).second;
 }
 
-std::string place_of(const jobs::Job& job, const jobs::Position& at) { return jobs::to_string({job.file, at, ""}); }
+std::string place_of(const jobs::Job& job, const jobs::Position& at) {
+  return jobs::to_string({job.file, at, ""});
+}
 
-bool is_directory(const std::string& path) { return ::access((path + "/.").c_str(), F_OK) == 0; }
+bool is_directory(const std::string& path) {
+  return ::access((path + "/.").c_str(), F_OK) == 0;
+}
 
 }  // namespace
 
-Expected<void> PackedInputs::prepare(const jobs::Job& job, const std::vector<jobs::ReadyWork>& works, const std::string& state_dir) {
+Expected<void> PackedInputs::prepare(const jobs::Job& job, const std::vector<jobs::ReadyWork>& works,
+                                     const std::string& state_dir) {
   for (const jobs::ReadyWork& work : works) {
     for (const jobs::Input& input : work.inputs) {
       const std::string source = source_of(job, input);
@@ -77,8 +84,8 @@ std::pair<std::string, std::string> PackedInputs::find(const jobs::Input& input)
   return {kept.substr(1), folder};
 }
 
-asio::awaitable<Expected<void>> bring_inputs(agent::Runtime& runtime, std::string lease, const std::vector<jobs::Input>& inputs,
-                                             const PackedInputs& packed) {
+asio::awaitable<Expected<void>> bring_inputs(agent::Runtime& runtime, std::string lease,
+                                             const std::vector<jobs::Input>& inputs, const PackedInputs& packed) {
   for (const jobs::Input& input : inputs) {
     const auto [tar, folder] = packed.find(input);
     auto bytes = read_file(tar, kMostInputBytes * 2);
@@ -120,7 +127,8 @@ asio::awaitable<Expected<void>> fetch_file(agent::Runtime& runtime, const std::s
 }
 
 asio::awaitable<Expected<void>> fetch_tree(agent::Runtime& runtime, const std::string& lease, const jobs::Job& job,
-                                           const jobs::Output& output, const std::string& state_dir, std::vector<std::string>& skipped) {
+                                           const jobs::Output& output, const std::string& state_dir,
+                                           std::vector<std::string>& skipped) {
   const auto spool = HostFolder::open(state_dir);
   if (!spool) co_return tl::unexpected(spool.error());
   const std::string name = "output-" + random_hex(8);
@@ -138,19 +146,21 @@ asio::awaitable<Expected<void>> fetch_tree(agent::Runtime& runtime, const std::s
   if (auto kept = file->commit(0600); !kept) co_return kept;
   const auto [folder_path, own_name] = target_of(output);
   const auto folder = enter(job, folder_path + "/" + own_name);
-  const auto unpacked = folder ? folder->unpack(state_dir + "/" + name, {most, 200'000}, skipped) : tl::unexpected(folder.error());
+  const auto unpacked =
+      folder ? folder->unpack(state_dir + "/" + name, {most, 200'000}, skipped) : tl::unexpected(folder.error());
   ::unlink((state_dir + "/" + name).c_str());
   co_return unpacked;
 }
 
 }  // namespace
 
-asio::awaitable<FetchedOutput> fetch_output(agent::Runtime& runtime, std::string lease, const jobs::Job& job, jobs::Output output,
-                                            std::string state_dir) {
+asio::awaitable<FetchedOutput> fetch_output(agent::Runtime& runtime, std::string lease, const jobs::Job& job,
+                                            jobs::Output output, std::string state_dir) {
   FetchedOutput fetched;
   auto done = co_await fetch_file(runtime, lease, job, output);
   std::vector<std::string> skipped;
-  if (!done && done.error().code == "not_a_file") done = co_await fetch_tree(runtime, lease, job, output, state_dir, skipped);
+  if (!done && done.error().code == "not_a_file")
+    done = co_await fetch_tree(runtime, lease, job, output, state_dir, skipped);
   for (const std::string& each : skipped) fetched.warnings.push_back("output " + output.from + ": left out " + each);
   if (done) co_return fetched;
   const Error error = done.error().within("output " + output.from);

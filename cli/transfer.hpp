@@ -17,7 +17,8 @@ namespace berth::cli {
 class PackedInputs {
  public:
   // Packs what `works` need. Error: code, and a message that names the input with its place in the job file.
-  [[nodiscard]] Expected<void> prepare(const jobs::Job& job, const std::vector<jobs::ReadyWork>& works, const std::string& state_dir);
+  [[nodiscard]] Expected<void> prepare(const jobs::Job& job, const std::vector<jobs::ReadyWork>& works,
+                                       const std::string& state_dir);
   // The tar file of an input that was prepared, and the folder of the workspace that it goes to.
   [[nodiscard]] std::pair<std::string, std::string> find(const jobs::Input& input) const;
 
@@ -32,9 +33,11 @@ struct FetchedOutput {
 
 // Puts the inputs into the lease's slot.
 [[nodiscard]] boost::asio::awaitable<Expected<void>> bring_inputs(agent::Runtime& runtime, std::string lease,
-                                                                  const std::vector<jobs::Input>& inputs, const PackedInputs& packed);
+                                                                  const std::vector<jobs::Input>& inputs,
+                                                                  const PackedInputs& packed);
 // Brings one output back below the job file's folder. Missing: an error only where it is required, else a warning.
-[[nodiscard]] boost::asio::awaitable<FetchedOutput> fetch_output(agent::Runtime& runtime, std::string lease, const jobs::Job& job,
-                                                                 jobs::Output output, std::string state_dir);
+[[nodiscard]] boost::asio::awaitable<FetchedOutput> fetch_output(agent::Runtime& runtime, std::string lease,
+                                                                 const jobs::Job& job, jobs::Output output,
+                                                                 std::string state_dir);
 
 }  // namespace berth::cli

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // HostFolder::unpack: a tar made in a slot, where whoever ran there chose every name, link and size.
-#include <archive.h>
-#include <archive_entry.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <cerrno>
 #include <memory>
 
@@ -26,7 +26,8 @@ class Unpacker {
       const int status = ::archive_read_next_header(archive_.get(), &entry);
       if (status == ARCHIVE_EOF) return {};
       if (status < ARCHIVE_WARN) return broken();
-      if (++entries_ > limits_.entries) return fail("output_too_large", "the output has more than " + std::to_string(limits_.entries) + " files");
+      if (++entries_ > limits_.entries)
+        return fail("output_too_large", "the output has more than " + std::to_string(limits_.entries) + " files");
       if (auto taken = take(entry); !taken) return taken;
     }
   }
@@ -57,7 +58,8 @@ class Unpacker {
     std::string parent = ".";
     for (std::size_t i = 0; i + 1 < parts->size(); ++i) parent += "/" + (*parts)[i];
     const auto place = folder_.enter(parent);
-    if (!place) return place.error().code == "outside" ? skip(name, "a link leads outside") : tl::unexpected(place.error());
+    if (!place)
+      return place.error().code == "outside" ? skip(name, "a link leads outside") : tl::unexpected(place.error());
     if (::archive_entry_hardlink(entry) != nullptr) return skip(name, "a hard link");
     if (type == AE_IFLNK) return link(*place, parts->back(), parts->size(), entry);
     if (type == AE_IFREG) return file(*place, parts->back(), entry);
@@ -93,7 +95,8 @@ class Unpacker {
       if (count == 0) break;
       bytes_ += static_cast<std::uint64_t>(count);
       if (bytes_ > limits_.bytes) return fail("output_too_large", "the output is larger than its slot's disk");
-      if (auto written = made->write(std::string_view(piece).substr(0, static_cast<std::size_t>(count))); !written) return written;
+      if (auto written = made->write(std::string_view(piece).substr(0, static_cast<std::size_t>(count))); !written)
+        return written;
     }
     const bool executable = (::archive_entry_perm(entry) & 0100) != 0;
     return made->commit(executable ? 0755 : 0644);
@@ -107,7 +110,8 @@ class Unpacker {
   std::uint64_t bytes_ = 0;
 };
 
-Expected<void> HostFolder::unpack(const std::string& tar_file, const UnpackLimits& limits, std::vector<std::string>& skipped) const {
+Expected<void> HostFolder::unpack(const std::string& tar_file, const UnpackLimits& limits,
+                                  std::vector<std::string>& skipped) const {
   return Unpacker(*this, limits, skipped).run(tar_file);
 }
 

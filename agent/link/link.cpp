@@ -14,7 +14,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
 
 }  // namespace
 
@@ -31,11 +33,14 @@ asio::awaitable<Expected<Result>> ContainerLink::call(Call call, OutputSink sink
   const auto self = shared_from_this();
   if (closed_) co_return agent_result(call, Cause::container_lost, *closed_, Started::no);
   if (unanswered_.size() >= options_.limits.queue)
-    co_return fail("queue_full", "the container has " + std::to_string(unanswered_.size()) + " unanswered calls", "try again later");
+    co_return fail("queue_full", "the container has " + std::to_string(unanswered_.size()) + " unanswered calls",
+                   "try again later");
   std::string body = encode_call(call);
   if (body.size() > options_.limits.call_bytes)
-    co_return fail("call_too_large", "the call has " + std::to_string(body.size()) + " bytes, the limit is " +
-                                         std::to_string(options_.limits.call_bytes), "bring large data in as a file");
+    co_return fail("call_too_large",
+                   "the call has " + std::to_string(body.size()) + " bytes, the limit is " +
+                       std::to_string(options_.limits.call_bytes),
+                   "bring large data in as a file");
   auto pending = std::make_shared<Pending>(context_, std::move(call), std::move(body), std::move(sink));
   enqueue(pending);
   pump();
@@ -121,7 +126,8 @@ ContainerLink::Batch ContainerLink::choose() {
   while (!ready_.empty() && batch.size() < options_.limits.batch_calls && bytes < options_.limits.batch_bytes) {
     SlotQueue& queue = slots_[ready_.front()];
     while (!queue.waiting.empty() && queue.waiting.front()->answered) queue.waiting.pop_front();
-    const bool other_kind = !batch.empty() && !queue.waiting.empty() && !queue.waiting.front()->sink != !batch.front()->sink;
+    const bool other_kind =
+        !batch.empty() && !queue.waiting.empty() && !queue.waiting.front()->sink != !batch.front()->sink;
     if (other_kind) break;
     bytes = take_prefix(queue, batch, bytes);
     queue.ready = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The I/O of one container: its queue of calls, its connections, its boot. Guarantees, whatever the container does:
-// calls of one slot run in order of arrival; a slow call delays no other slot; nothing runs twice; every call is answered
-// by its deadline; a result is only ever given to the call whose id and place it carries (design section 4).
+// calls of one slot run in order of arrival; a slow call delays no other slot; nothing runs twice; every call is
+// answered by its deadline; a result is only ever given to the call whose id and place it carries (design section 4).
 // Single-threaded; made by std::make_shared, because its coroutines keep it alive until they have ended.
 #pragma once
 
@@ -32,7 +32,7 @@ struct LinkLimits {
   std::size_t batch_bytes = std::size_t{32} << 20;
   std::size_t call_bytes = std::size_t{2} << 20;
   std::size_t line_bytes = std::size_t{8} << 20;
-  std::chrono::milliseconds silence{30'000};       // slotd pings every 10 s; quiet for so long is a broken connection
+  std::chrono::milliseconds silence{30'000};        // slotd pings every 10 s; quiet for so long is a broken connection
   std::chrono::milliseconds repeat_limit{300'000};  // from the first break until an id is given up
   std::chrono::milliseconds most_backoff{1'000};
   std::chrono::milliseconds answer_grace{100};   // past a call's deadline before the server is asked if it lives
@@ -64,24 +64,28 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   [[nodiscard]] boost::asio::awaitable<Expected<Result>> call(Call call, OutputSink sink = {});
 
   // Asks slotd to end an execution (TERM, 2 s, KILL). Its waiter hears of it through its result.
-  [[nodiscard]] boost::asio::awaitable<Expected<void>> cancel(std::string slot, std::string execution_id, std::uint64_t generation);
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> cancel(std::string slot, std::string execution_id,
+                                                              std::uint64_t generation);
   // Brings a slot back to its first state; asked again until the deadline when the connection breaks.
-  [[nodiscard]] boost::asio::awaitable<Expected<void>> reset(std::string slot, std::uint64_t generation, Deadline deadline);
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> reset(std::string slot, std::uint64_t generation,
+                                                             Deadline deadline);
   [[nodiscard]] boost::asio::awaitable<Expected<HealthFacts>> health();
   [[nodiscard]] boost::asio::awaitable<Expected<HealthFacts>> health(std::chrono::milliseconds limit);
 
   // Files of a slot; `path` is relative to its workspace. A directory travels as a tar.
-  [[nodiscard]] boost::asio::awaitable<Expected<void>> put_tar(std::string slot, std::uint64_t generation, std::string path,
-                                                               std::string tar, Deadline deadline);
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> put_tar(std::string slot, std::uint64_t generation,
+                                                               std::string path, std::string tar, Deadline deadline);
   // Parts of the body go to `sink`, which may refuse. Errors: slotd's ("not_found", "is_directory"), the sink's, the
   // connection's. `as_tar` for directories.
   using BytesSink = std::function<Expected<void>(std::string_view part)>;
-  [[nodiscard]] boost::asio::awaitable<Expected<void>> get_file(std::string slot, std::uint64_t generation, std::string path,
-                                                                bool as_tar, BytesSink sink, Deadline deadline);
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> get_file(std::string slot, std::uint64_t generation,
+                                                                std::string path, bool as_tar, BytesSink sink,
+                                                                Deadline deadline);
 
   // Every unanswered call of this slot up to this generation ends with this cause; those not yet sent are not sent.
   void end_slot(std::string_view slot, std::uint64_t generation, Cause cause, const std::string& message);
-  // The container is gone: every unanswered call ends as container_lost, every later one at once. Repeating is harmless.
+  // The container is gone: every unanswered call ends as container_lost, every later one at once. Repeating is
+  // harmless.
   void close(const std::string& why);
 
   [[nodiscard]] std::size_t unanswered() const { return unanswered_.size(); }
@@ -124,7 +128,8 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   void repeat(const Batch& batch, const Error& error);
   void answer_rest(const Batch& batch, Cause cause, const Error& error, Started started);
 
-  [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> ask(http::ClientRequest request, bool urgent, Deadline deadline);
+  [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> ask(http::ClientRequest request, bool urgent,
+                                                                          Deadline deadline);
   void add_fields(http::ClientRequest& request, std::optional<std::uint64_t> generation) const;
 
   boost::asio::io_context& context_;

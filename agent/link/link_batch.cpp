@@ -13,9 +13,13 @@ namespace {
 
 constexpr std::size_t kErrorBody = std::size_t{64} << 10;
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
 
-tl::unexpected<Error> lie(std::string message) { return fail("protocol", std::move(message)); }
+tl::unexpected<Error> lie(std::string message) {
+  return fail("protocol", std::move(message));
+}
 
 // Holds the link's only right to write, until done() or the end.
 class Writing {
@@ -80,11 +84,13 @@ asio::awaitable<ContainerLink::Outcome> ContainerLink::exchange(const Batch& bat
   co_return Outcome{head->status >= 400 && head->status < 500 ? Kind::refused : Kind::nonsense, error};
 }
 
-asio::awaitable<ContainerLink::Outcome> ContainerLink::read_results(http::ClientConnection& connection, const Batch& batch) {
+asio::awaitable<ContainerLink::Outcome> ContainerLink::read_results(http::ClientConnection& connection,
+                                                                    const Batch& batch) {
   using Kind = Outcome::Kind;
   bool ended = false;
   while (true) {
-    const auto line = co_await connection.read_line(options_.limits.line_bytes, Deadline(now() + options_.limits.silence));
+    const auto line =
+        co_await connection.read_line(options_.limits.line_bytes, Deadline(now() + options_.limits.silence));
     if (!line) co_return Outcome{line.error().code == "protocol" ? Kind::nonsense : Kind::cut, line.error()};
     if (!*line && ended) co_return Outcome{};
     if (!*line) co_return Outcome{Kind::cut, Error{"transport", "the answer was cut before its end line", {}}};
@@ -110,7 +116,8 @@ Expected<bool> ContainerLink::take_line(std::string_view text, const Batch& batc
 }
 
 Expected<void> ContainerLink::take_result(ResultLine line, const Batch& batch) {
-  if (line.index >= batch.size()) return lie("a result for place " + std::to_string(line.index) + " of " + std::to_string(batch.size()));
+  if (line.index >= batch.size())
+    return lie("a result for place " + std::to_string(line.index) + " of " + std::to_string(batch.size()));
   const PendingPtr pending = batch[line.index];
   if (pending->call.execution_id != line.result.execution_id) return lie("a result with another call's execution id");
   if (pending->received) return lie("a second result for the same call");
@@ -122,8 +129,9 @@ Expected<void> ContainerLink::take_result(ResultLine line, const Batch& batch) {
 }
 
 Expected<void> ContainerLink::take_output(OutputLine line, const Batch& batch) {
-  const auto found = std::find_if(batch.begin(), batch.end(),
-                                  [&line](const PendingPtr& each) { return each->call.execution_id == line.execution_id; });
+  const auto found = std::find_if(batch.begin(), batch.end(), [&line](const PendingPtr& each) {
+    return each->call.execution_id == line.execution_id;
+  });
   if (found == batch.end() || !(*found)->sink || (*found)->received) return lie("output of a call that is not running");
   if ((*found)->answered) return {};
   // After a broken connection the server begins again; what the sink has seen it does not get twice.

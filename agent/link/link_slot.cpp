@@ -18,7 +18,9 @@ constexpr std::size_t kFilePart = std::size_t{256} << 10;
 constexpr std::chrono::seconds kCancelLimit{5};
 constexpr std::chrono::milliseconds kResetPause{20};
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
 
 bool is_broken_connection(const Error& error) {
   return error.code == "connect" || error.code == "transport" || error.code == "timeout";
@@ -35,7 +37,8 @@ void ContainerLink::add_fields(http::ClientRequest& request, std::optional<std::
   if (generation) request.fields.emplace_back("Berth-Generation", std::to_string(*generation));
 }
 
-asio::awaitable<Expected<http::WholeResponse>> ContainerLink::ask(http::ClientRequest request, bool urgent, Deadline deadline) {
+asio::awaitable<Expected<http::WholeResponse>> ContainerLink::ask(http::ClientRequest request, bool urgent,
+                                                                  Deadline deadline) {
   const auto self = shared_from_this();
   const auto set = urgent ? urgent_ : work_;
   auto loan = co_await set->borrow(deadline);
@@ -47,7 +50,9 @@ asio::awaitable<Expected<http::WholeResponse>> ContainerLink::ask(http::ClientRe
   co_return http::WholeResponse{std::move(*head), std::move(*body)};
 }
 
-asio::awaitable<Expected<HealthFacts>> ContainerLink::health() { return health(options_.limits.health_limit); }
+asio::awaitable<Expected<HealthFacts>> ContainerLink::health() {
+  return health(options_.limits.health_limit);
+}
 
 asio::awaitable<Expected<HealthFacts>> ContainerLink::health(std::chrono::milliseconds limit) {
   http::ClientRequest request;
@@ -58,7 +63,8 @@ asio::awaitable<Expected<HealthFacts>> ContainerLink::health(std::chrono::millis
   co_return parse_health(answer->body);
 }
 
-asio::awaitable<Expected<void>> ContainerLink::cancel(std::string slot, std::string execution_id, std::uint64_t generation) {
+asio::awaitable<Expected<void>> ContainerLink::cancel(std::string slot, std::string execution_id,
+                                                      std::uint64_t generation) {
   const auto self = shared_from_this();
   http::ClientRequest request;
   request.method = "DELETE";
@@ -80,7 +86,8 @@ asio::awaitable<Expected<void>> ContainerLink::reset(std::string slot, std::uint
     request.body = encode_reset(slot, generation);
     add_fields(request, std::nullopt);
     const auto answer = co_await ask(std::move(request), false, deadline);
-    if (answer && answer->head.status != 200) co_return tl::unexpected(error_of_answer(answer->head.status, answer->body));
+    if (answer && answer->head.status != 200)
+      co_return tl::unexpected(error_of_answer(answer->head.status, answer->body));
     if (answer) {
       const auto error = error_of_reset(answer->body);
       if (error) co_return tl::unexpected(*error);
@@ -93,8 +100,8 @@ asio::awaitable<Expected<void>> ContainerLink::reset(std::string slot, std::uint
   }
 }
 
-asio::awaitable<Expected<void>> ContainerLink::put_tar(std::string slot, std::uint64_t generation, std::string path, std::string tar,
-                                                       Deadline deadline) {
+asio::awaitable<Expected<void>> ContainerLink::put_tar(std::string slot, std::uint64_t generation, std::string path,
+                                                       std::string tar, Deadline deadline) {
   const auto self = shared_from_this();
   http::ClientRequest request;
   request.method = "PUT";
@@ -108,8 +115,8 @@ asio::awaitable<Expected<void>> ContainerLink::put_tar(std::string slot, std::ui
   co_return Expected<void>{};
 }
 
-asio::awaitable<Expected<void>> ContainerLink::get_file(std::string slot, std::uint64_t generation, std::string path, bool as_tar,
-                                                        BytesSink sink, Deadline deadline) {
+asio::awaitable<Expected<void>> ContainerLink::get_file(std::string slot, std::uint64_t generation, std::string path,
+                                                        bool as_tar, BytesSink sink, Deadline deadline) {
   const auto self = shared_from_this();
   http::ClientRequest request;
   request.target = file_target(slot, path, as_tar);

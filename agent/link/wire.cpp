@@ -85,7 +85,10 @@ std::vector<std::string> texts_of(const Json& object, const char* key) {
 }  // namespace
 
 std::string encode_call(const Call& call) {
-  Json element{{"slot_id", call.slot}, {"tool", call.tool}, {"execution_id", call.execution_id}, {"timeout", number(call.timeout.count())}};
+  Json element{{"slot_id", call.slot},
+               {"tool", call.tool},
+               {"execution_id", call.execution_id},
+               {"timeout", number(call.timeout.count())}};
   if (call.generation) element["generation"] = *call.generation;
   if (!call.env.empty()) element["env"] = call.env;
   encode_limits(call.limits, element);
@@ -137,7 +140,8 @@ std::optional<Error> error_of_reset(std::string_view body) {
   auto parsed = parse_json(body);
   if (!parsed || !parsed->is_object()) return broken("the answer to a reset is not a JSON object", body).value();
   const auto success = parsed->find("success");
-  if (success == parsed->end() || !success->is_boolean()) return broken("the answer to a reset has no success", body).value();
+  if (success == parsed->end() || !success->is_boolean())
+    return broken("the answer to a reset has no success", body).value();
   if (success->get<bool>()) return std::nullopt;
   return Error{"reset_failed", text_of(*parsed, "error").value_or("no reason given"), {}};
 }

@@ -48,7 +48,8 @@ using Line = std::variant<ResultLine, OutputLine, PingLine, EndLine>;
 enum class Started : std::uint8_t { no, unknown };
 
 // A result that the agent makes itself, because the container did not or could not.
-[[nodiscard]] Result agent_result(const Call& call, Cause cause, std::string message, Started started, std::string_view code = {});
+[[nodiscard]] Result agent_result(const Call& call, Cause cause, std::string message, Started started,
+                                  std::string_view code = {});
 
 // What /health tells; empty and zero where the server does not say.
 struct HealthFacts {

@@ -16,9 +16,13 @@ namespace {
 constexpr std::chrono::seconds kFirstHealthLimit{10};
 constexpr std::chrono::milliseconds kFirstHealthPause{50};
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
 
-std::string text_of(const std::optional<Error>& error) { return error ? error->message : "it ended"; }
+std::string text_of(const std::optional<Error>& error) {
+  return error ? error->message : "it ended";
+}
 
 }  // namespace
 
@@ -53,7 +57,8 @@ asio::awaitable<void> Runtime::reset(std::shared_ptr<ContainerLink> link, pool::
   const auto self = shared_from_this();
   const Deadline deadline(now() + options_.pool.reset_timeout);
   const auto done = co_await link->reset(pool::slot_name(effect.slot), effect.generation, deadline);
-  step(pool::SlotReset{effect.container, effect.slot, effect.generation, done.has_value(), done ? "" : done.error().message});
+  step(pool::SlotReset{effect.container, effect.slot, effect.generation, done.has_value(),
+                       done ? "" : done.error().message});
 }
 
 void Runtime::converge() {
@@ -66,7 +71,8 @@ void Runtime::converge() {
 void Runtime::heard(const drivers::ContainerFacts& facts) {
   if (facts.state == drivers::ContainerState::gone) heard_gone(facts);
   if (facts.state != drivers::ContainerState::running) return;
-  asio::co_spawn(context_, [self = shared_from_this(), facts] { return self->welcome(facts); }, asio::detached);
+  asio::co_spawn(
+      context_, [self = shared_from_this(), facts] { return self->welcome(facts); }, asio::detached);
 }
 
 void Runtime::heard_gone(const drivers::ContainerFacts& facts) {
@@ -111,7 +117,8 @@ asio::awaitable<void> Runtime::welcome(drivers::ContainerFacts facts) {
   co_await watch_health(facts.id, link);
 }
 
-asio::awaitable<Expected<HealthFacts>> Runtime::first_health(ContainerLink& link, const drivers::ContainerFacts& facts) {
+asio::awaitable<Expected<HealthFacts>> Runtime::first_health(ContainerLink& link,
+                                                             const drivers::ContainerFacts& facts) {
   const TimePoint give_up = now() + kFirstHealthLimit;
   asio::steady_timer pause(context_);
   auto health = co_await link.health();
@@ -124,7 +131,8 @@ asio::awaitable<Expected<HealthFacts>> Runtime::first_health(ContainerLink& link
   if (health->status != "ok") co_return fail("unhealthy", facts.id + " reports status " + health->status);
   if (health->boot_id != facts.boot_id) co_return fail("wrong_boot", facts.id + " is not the server that was started");
   if (health->slots != facts.slots)
-    co_return fail("protocol", facts.id + " has " + std::to_string(health->slots) + " slots instead of " + std::to_string(facts.slots));
+    co_return fail("protocol", facts.id + " has " + std::to_string(health->slots) + " slots instead of " +
+                                   std::to_string(facts.slots));
   co_return health;
 }
 

@@ -14,9 +14,13 @@ namespace asio = boost::asio;
 
 namespace {
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
 
-Duration to_duration(Seconds seconds) { return Deadline::after(TimePoint{}, seconds).at() - TimePoint{}; }
+Duration to_duration(Seconds seconds) {
+  return Deadline::after(TimePoint{}, seconds).at() - TimePoint{};
+}
 
 // Changes when what runs inside the containers changes.
 std::uint64_t version_of(const jobs::Job& job) {
@@ -59,7 +63,9 @@ void Runtime::apply(const jobs::Job& job) {
   step(pool_view(job));
 }
 
-void Runtime::remove_job(const std::string& name, bool force) { step(pool::JobRemoved{name, force}); }
+void Runtime::remove_job(const std::string& name, bool force) {
+  step(pool::JobRemoved{name, force});
+}
 
 asio::awaitable<Expected<pool::Lease>> Runtime::acquire(AcquireRequest request) {
   const auto self = shared_from_this();
@@ -82,7 +88,9 @@ asio::awaitable<Expected<pool::Lease>> Runtime::acquire(AcquireRequest request) 
   co_return std::move(*lease);
 }
 
-void Runtime::release(const std::string& lease) { step(pool::ReleaseRequested{lease}); }
+void Runtime::release(const std::string& lease) {
+  step(pool::ReleaseRequested{lease});
+}
 
 Expected<Runtime::Found> Runtime::find(const std::string& lease) const {
   const pool::Lease* found = pool_.find_lease(lease);
@@ -116,23 +124,26 @@ asio::awaitable<Expected<Result>> Runtime::call(std::string lease, LeaseCall wan
   co_return result;
 }
 
-asio::awaitable<Expected<void>> Runtime::put_tar(std::string lease, std::string path, std::string tar, Deadline deadline) {
+asio::awaitable<Expected<void>> Runtime::put_tar(std::string lease, std::string path, std::string tar,
+                                                 Deadline deadline) {
   const auto self = shared_from_this();
   const auto found = find(lease);
   if (!found) co_return tl::unexpected(found.error());
   const auto& [link, held] = *found;
-  auto done = co_await link->put_tar(pool::slot_name(held.slot), held.generation, std::move(path), std::move(tar), deadline);
+  auto done =
+      co_await link->put_tar(pool::slot_name(held.slot), held.generation, std::move(path), std::move(tar), deadline);
   step(pool::LeaseUsed{lease});
   co_return done;
 }
 
-asio::awaitable<Expected<void>> Runtime::get_file(std::string lease, std::string path, bool as_tar, ContainerLink::BytesSink sink,
-                                                  Deadline deadline) {
+asio::awaitable<Expected<void>> Runtime::get_file(std::string lease, std::string path, bool as_tar,
+                                                  ContainerLink::BytesSink sink, Deadline deadline) {
   const auto self = shared_from_this();
   const auto found = find(lease);
   if (!found) co_return tl::unexpected(found.error());
   const auto& [link, held] = *found;
-  auto done = co_await link->get_file(pool::slot_name(held.slot), held.generation, std::move(path), as_tar, std::move(sink), deadline);
+  auto done = co_await link->get_file(pool::slot_name(held.slot), held.generation, std::move(path), as_tar,
+                                      std::move(sink), deadline);
   step(pool::LeaseUsed{lease});
   co_return done;
 }

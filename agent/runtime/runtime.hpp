@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pool brought to life: its effects carried out, its events collected from driver, links, timers and callers.
-// A daemon keeps one for years, `berth run` for a minute. Single-threaded: everything on one io_context, which has to run
-// until stop() has returned; make it with make_shared.
+// A daemon keeps one for years, `berth run` for a minute. Single-threaded: everything on one io_context, which has to
+// run until stop() has returned; make it with make_shared.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -72,7 +72,8 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   [[nodiscard]] boost::asio::awaitable<Expected<Result>> call(std::string lease, LeaseCall call, OutputSink sink = {});
 
   // Files of the lease's slot, relative to its workspace (ContainerLink::put_tar, get_file).
-  [[nodiscard]] boost::asio::awaitable<Expected<void>> put_tar(std::string lease, std::string path, std::string tar, Deadline deadline);
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> put_tar(std::string lease, std::string path, std::string tar,
+                                                               Deadline deadline);
   [[nodiscard]] boost::asio::awaitable<Expected<void>> get_file(std::string lease, std::string path, bool as_tar,
                                                                 ContainerLink::BytesSink sink, Deadline deadline);
 
@@ -87,8 +88,8 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   // From StartContainer (or adoption) until the driver says gone.
   struct Container {
     std::string job;
-    std::optional<ContainerSpec> wanted;  // none: asked to stop
-    std::shared_ptr<ContainerLink> link;  // set once it has answered
+    std::optional<ContainerSpec> wanted;               // none: asked to stop
+    std::shared_ptr<ContainerLink> link;               // set once it has answered
     std::shared_ptr<boost::asio::steady_timer> pause;  // of its health watcher
     std::optional<Error> refused;  // it runs but does not answer as it should, and is being taken down for that
   };
@@ -110,7 +111,8 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   [[nodiscard]] boost::asio::awaitable<void> welcome(drivers::ContainerFacts facts);
   [[nodiscard]] boost::asio::awaitable<void> watch_health(std::string container, std::shared_ptr<ContainerLink> link);
   [[nodiscard]] boost::asio::awaitable<void> reset(std::shared_ptr<ContainerLink> link, pool::ResetSlot effect);
-  [[nodiscard]] boost::asio::awaitable<Expected<HealthFacts>> first_health(ContainerLink& link, const drivers::ContainerFacts& facts);
+  [[nodiscard]] boost::asio::awaitable<Expected<HealthFacts>> first_health(ContainerLink& link,
+                                                                           const drivers::ContainerFacts& facts);
   void refuse(const std::string& container, Error why);
   void converge();
   [[nodiscard]] Expected<Found> find(const std::string& lease) const;

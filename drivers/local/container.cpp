@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -14,7 +15,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -68,7 +68,8 @@ asio::awaitable<void> LocalContainer::run() {
   const std::string end = co_await wait_for_end();
   if (!started) facts_.error = started.error();
   if (started && !stopping_)
-    facts_.error = Error{"container_ended", "berth-slotd of " + spec_.id + " ended by itself: " + end + last_log_lines(), {}};
+    facts_.error =
+        Error{"container_ended", "berth-slotd of " + spec_.id + " ended by itself: " + end + last_log_lines(), {}};
   if (stopping_) facts_.error.reset();
   clean_up();
   publish(ContainerState::gone);
@@ -95,11 +96,20 @@ Expected<UniqueFd> LocalContainer::launch() {
   auto lifeline = make_pipe();
   if (!lifeline) return tl::unexpected(lifeline.error());
   SpawnRequest request;
-  request.argv = {options_.slotd, "--listen", "unix:" + paths_.socket(), "--config", paths_.config(),
-                  "--data-dir", paths_.data(), "--ready-fd", std::to_string(kReadyFd),
-                  "--lifeline-fd", std::to_string(kLifelineFd)};
+  request.argv = {options_.slotd,
+                  "--listen",
+                  "unix:" + paths_.socket(),
+                  "--config",
+                  paths_.config(),
+                  "--data-dir",
+                  paths_.data(),
+                  "--ready-fd",
+                  std::to_string(kReadyFd),
+                  "--lifeline-fd",
+                  std::to_string(kLifelineFd)};
   request.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"};
-  request.descriptors = {{log.get(), 1}, {log.get(), 2}, {ready->write.get(), kReadyFd}, {lifeline->read.get(), kLifelineFd}};
+  request.descriptors = {
+      {log.get(), 1}, {log.get(), 2}, {ready->write.get(), kReadyFd}, {lifeline->read.get(), kLifelineFd}};
   auto process = ChildProcess::spawn(request);
   if (!process) return tl::unexpected(process.error());
   process_.emplace(std::move(*process));
@@ -143,7 +153,8 @@ Expected<void> LocalContainer::accept_ready_line(const std::string& line) {
   const std::string who = "berth-slotd of " + spec_.id;
   if (line.empty()) return fail("start_failed", who + " ended before it was ready" + last_log_lines());
   auto parsed = parse_json(line);
-  if (!parsed || !parsed->is_object()) return fail("start_failed", who + " said something that is no ready line: " + line.substr(0, 200));
+  if (!parsed || !parsed->is_object())
+    return fail("start_failed", who + " said something that is no ready line: " + line.substr(0, 200));
   const auto ok = parsed->find("ok");
   if (ok != parsed->end() && ok->is_boolean() && ok->get<bool>()) {
     facts_.boot_id = text_of(*parsed, "boot_id");
@@ -152,7 +163,8 @@ Expected<void> LocalContainer::accept_ready_line(const std::string& line) {
     return {};
   }
   const auto error = parsed->find("error");
-  if (error == parsed->end() || !error->is_object()) return fail("start_failed", who + " did not start and gave no reason");
+  if (error == parsed->end() || !error->is_object())
+    return fail("start_failed", who + " did not start and gave no reason");
   return fail(text_of(*error, "code"), text_of(*error, "message"), text_of(*error, "hint"));
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/local/local_driver.hpp"
 
+#include <system_error>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
-#include <system_error>
 
 #include "drivers/local/container.hpp"
 
@@ -20,13 +21,16 @@ namespace {
 constexpr std::chrono::seconds kKillGrace{5};
 }  // namespace
 
-LocalDriver::LocalDriver(asio::io_context& context, LocalOptions options) : context_(context), options_(std::move(options)), changed_(context) {}
+LocalDriver::LocalDriver(asio::io_context& context, LocalOptions options)
+    : context_(context), options_(std::move(options)), changed_(context) {}
 
 LocalDriver::~LocalDriver() {
   for (auto& [id, container] : containers_) container->abandon();
 }
 
-void LocalDriver::watch(Watcher watcher) { watcher_ = std::move(watcher); }
+void LocalDriver::watch(Watcher watcher) {
+  watcher_ = std::move(watcher);
+}
 
 void LocalDriver::converge(std::vector<ContainerSpec> wanted) {
   std::set<std::string> ids;
@@ -44,7 +48,8 @@ void LocalDriver::start(ContainerSpec spec) {
   auto container = std::make_shared<LocalContainer>(context_, options_, std::move(spec),
                                                     [this](const ContainerFacts& facts) { heard(facts); });
   containers_.emplace(id, container);
-  asio::co_spawn(context_, [container] { return container->run(); }, asio::detached);
+  asio::co_spawn(
+      context_, [container] { return container->run(); }, asio::detached);
 }
 
 void LocalDriver::heard(const ContainerFacts& facts) {
@@ -87,7 +92,8 @@ asio::awaitable<Expected<void>> LocalDriver::remove(Deadline graceful_until) {
     changed_.expires_at(give_up);
     co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   }
-  if (!containers_.empty()) co_return fail("leftover", "berth-slotd of " + containers_.begin()->first + " cannot be killed");
+  if (!containers_.empty())
+    co_return fail("leftover", "berth-slotd of " + containers_.begin()->first + " cannot be killed");
   if (leftover_) co_return tl::unexpected(*leftover_);
   co_return Expected<void>{};
 }

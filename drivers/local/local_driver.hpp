@@ -15,8 +15,8 @@
 namespace berth::drivers {
 
 struct LocalOptions {
-  std::string state_dir;  // exists, 0700, owned by this driver alone
-  std::string slotd;      // the program, as find_slotd() gives it
+  std::string state_dir;                           // exists, 0700, owned by this driver alone
+  std::string slotd;                               // the program, as find_slotd() gives it
   std::chrono::milliseconds start_limit{30'000};   // until the ready line, without setup
   std::chrono::milliseconds setup_limit{630'000};  // more when the job has setup steps (10 minutes, wire.md 2.6)
   std::chrono::milliseconds stop_limit{2'000};     // from SIGTERM to SIGKILL when a container is no longer wanted
@@ -33,7 +33,8 @@ class LocalDriver final : public Driver {
   [[nodiscard]] std::string_view name() const override { return "local"; }
   void watch(Watcher watcher) override;
   void converge(std::vector<ContainerSpec> wanted) override;
-  // With a lifeline no container outlives its driver: removes what a killed one left in the state directory, returns none.
+  // With a lifeline no container outlives its driver: removes what a killed one left in the state directory, returns
+  // none.
   [[nodiscard]] boost::asio::awaitable<Expected<std::vector<ContainerFacts>>> adopt() override;
   [[nodiscard]] boost::asio::awaitable<Expected<void>> remove(Deadline graceful_until) override;
 
@@ -50,7 +51,7 @@ class LocalDriver final : public Driver {
   boost::asio::steady_timer changed_;  // cancelled when a container has gone
   Watcher watcher_;
   std::map<std::string, std::shared_ptr<LocalContainer>> containers_;
-  std::set<std::string> ended_;  // wanted ids that have gone
+  std::set<std::string> ended_;    // wanted ids that have gone
   std::optional<Error> leftover_;  // the first thing that could not be removed
 };
 

@@ -2,11 +2,11 @@
 #include "drivers/local/locate.hpp"
 
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
-#include <system_error>
 
 namespace berth::drivers {
 namespace {
@@ -52,7 +52,8 @@ Expected<std::string> exactly(const std::string& path, std::string_view origin) 
 SlotdSearch slotd_search(std::string flag) {
   std::error_code ignored;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ignored);
-  return SlotdSearch{std::move(flag), from_environment("BERTH_SLOTD"), self.parent_path().string(), from_environment("PATH")};
+  return SlotdSearch{std::move(flag), from_environment("BERTH_SLOTD"), self.parent_path().string(),
+                     from_environment("PATH")};
 }
 
 Expected<std::string> find_slotd(const SlotdSearch& search) {
@@ -63,7 +64,8 @@ Expected<std::string> find_slotd(const SlotdSearch& search) {
     if (is_program(place)) return place;
     tried += (tried.empty() ? "" : ", ") + place;
   }
-  return fail("slotd_not_found", "berth-slotd was not found; tried " + (tried.empty() ? "nothing" : tried), std::string(kHint));
+  return fail("slotd_not_found", "berth-slotd was not found; tried " + (tried.empty() ? "nothing" : tried),
+              std::string(kHint));
 }
 
 }  // namespace berth::drivers

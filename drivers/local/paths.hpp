@@ -23,9 +23,15 @@ struct ContainerPaths {
   [[nodiscard]] std::string data() const { return root + "/data"; }
 };
 
-[[nodiscard]] inline std::string lock_path(const std::string& state_dir) { return state_dir + "/lock"; }
-[[nodiscard]] inline std::string inputs_path(const std::string& state_dir) { return state_dir + "/inputs"; }
-[[nodiscard]] inline std::string containers_path(const std::string& state_dir) { return state_dir + "/containers"; }
+[[nodiscard]] inline std::string lock_path(const std::string& state_dir) {
+  return state_dir + "/lock";
+}
+[[nodiscard]] inline std::string inputs_path(const std::string& state_dir) {
+  return state_dir + "/inputs";
+}
+[[nodiscard]] inline std::string containers_path(const std::string& state_dir) {
+  return state_dir + "/containers";
+}
 [[nodiscard]] inline ContainerPaths container_paths(const std::string& state_dir, const std::string& id) {
   return ContainerPaths{containers_path(state_dir) + "/" + id};
 }

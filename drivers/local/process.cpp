@@ -3,14 +3,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <spawn.h>
+#include <string.h>
 
 namespace berth::drivers {
 namespace {
@@ -105,7 +105,8 @@ Expected<ChildProcess> ChildProcess::spawn(const SpawnRequest& request) {
   pid_t pid = -1;
   auto argv = pointers(request.argv);
   auto environment = pointers(request.environment);
-  if (error == 0) error = ::posix_spawn(&pid, argv[0], plan.actions(), plan.attributes(), argv.data(), environment.data());
+  if (error == 0)
+    error = ::posix_spawn(&pid, argv[0], plan.actions(), plan.attributes(), argv.data(), environment.data());
   if (error != 0) return fail_errno("starting " + request.argv.front(), error);
   // Not reaped yet, so the number cannot have been given to another process.
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -125,7 +126,9 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
   return *this;
 }
 
-ChildProcess::~ChildProcess() { kill_and_reap(); }
+ChildProcess::~ChildProcess() {
+  kill_and_reap();
+}
 
 void ChildProcess::signal(int number) const {
   if (pid_ > 0) ::kill(pid_, number);

@@ -15,9 +15,9 @@ namespace berth::drivers {
 
 // What the child gets; everything not named here it does not get.
 struct SpawnRequest {
-  std::vector<std::string> argv;                       // argv[0] is the program's path; PATH is not searched
-  std::vector<std::string> environment;                // "NAME=VALUE"
-  std::vector<std::pair<int, int>> descriptors;        // (ours, the child's number); 0 without one reads /dev/null
+  std::vector<std::string> argv;                 // argv[0] is the program's path; PATH is not searched
+  std::vector<std::string> environment;          // "NAME=VALUE"
+  std::vector<std::pair<int, int>> descriptors;  // (ours, the child's number); 0 without one reads /dev/null
   std::string directory = "/";
 };
 

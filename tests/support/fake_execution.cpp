@@ -41,7 +41,8 @@ asio::awaitable<void> FakeSlotd::run(ExecutionPtr execution) {
   std::string each;
   const bool stale = execution->generation < slots_[execution->slot].floor;
   if (stale) execution->cause = "rejected";
-  while (!stale && !execution->cancelled && std::getline(statements, each, ';') && execution->cause == "exit" && execution->exit_code == 0)
+  while (!stale && !execution->cancelled && std::getline(statements, each, ';') && execution->cause == "exit" &&
+         execution->exit_code == 0)
     co_await statement(execution, std::string(trim(each)));
   if (execution->cancelled) execution->cause = "cancelled";
   execution->finished = true;
@@ -73,8 +74,9 @@ asio::awaitable<void> FakeSlotd::statement(ExecutionPtr execution, std::string t
   double seconds = 1e6;
   words >> seconds;
   const bool late = seconds > execution->timeout && verb == "sleep";
-  execution->sleep = std::make_shared<asio::steady_timer>(context_, std::chrono::milliseconds(static_cast<long>(
-                                                                        1000 * std::min(seconds, late ? execution->timeout : 1e6))));
+  execution->sleep = std::make_shared<asio::steady_timer>(
+      context_,
+      std::chrono::milliseconds(static_cast<long>(1000 * std::min(seconds, late ? execution->timeout : 1e6))));
   co_await execution->sleep->async_wait(asio::as_tuple(asio::use_awaitable));
   if (late && !execution->cancelled) execution->cause = "timeout";
 }
@@ -90,9 +92,12 @@ std::string FakeSlotd::result_line(const ExecutionPtr& execution, std::size_t in
   if (execution->cause == "exit") metadata["exit_code"] = execution->exit_code;
   if (execution->cause == "timeout") metadata["exit_code"] = -1;
   std::string error;
-  if (!success) error = execution->cause == "exit" ? "Exit code: " + std::to_string(execution->exit_code) : execution->cause;
-  Json line{{"type", "result"}, {"index", index}, {"success", success}, {"output", std::string(trim(execution->output))},
-            {"error", error}, {"execution_id", execution->id}, {"metadata", metadata}};
+  if (!success)
+    error = execution->cause == "exit" ? "Exit code: " + std::to_string(execution->exit_code) : execution->cause;
+  Json line{{"type", "result"},    {"index", index},
+            {"success", success},  {"output", std::string(trim(execution->output))},
+            {"error", error},      {"execution_id", execution->id},
+            {"metadata", metadata}};
   if (options.lie == Lie::wrong_id) line["execution_id"] = "somebody-else";
   if (options.lie == Lie::missing_key) line.erase("metadata");
   return dump_json(line) + "\n";

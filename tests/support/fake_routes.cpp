@@ -55,7 +55,9 @@ asio::awaitable<void> FakeSlotd::cut(http::Exchange& exchange) {
 
 asio::awaitable<void> FakeSlotd::health(http::Exchange& exchange) {
   if (options.deaf) co_return co_await wait_for_ever(context_, exchange);
-  const Json body{{"status", "ok"}, {"boot_id", options.boot_id}, {"slots", options.slots},
+  const Json body{{"status", "ok"},
+                  {"boot_id", options.boot_id},
+                  {"slots", options.slots},
                   {"isolation", {{"level", "strict"}, {"missing", Json::array()}}}};
   co_await respond(exchange, 200, dump_json(body));
 }
@@ -85,11 +87,13 @@ asio::awaitable<void> FakeSlotd::batch(http::Exchange& exchange) {
     --options.stall_batches;
     co_return co_await wait_for_ever(context_, exchange);
   }
-  if (options.lie == Lie::server_error) co_return co_await respond(exchange, 500, R"({"success":false,"error":"oops"})");
+  if (options.lie == Lie::server_error)
+    co_return co_await respond(exchange, 500, R"({"success":false,"error":"oops"})");
   co_await answer_batch(exchange, std::move(executions), output);
 }
 
-asio::awaitable<void> FakeSlotd::answer_batch(http::Exchange& exchange, std::vector<ExecutionPtr> executions, bool output) {
+asio::awaitable<void> FakeSlotd::answer_batch(http::Exchange& exchange, std::vector<ExecutionPtr> executions,
+                                              bool output) {
   auto stream = std::make_shared<Stream>(context_);
   exchange.on_disconnect([stream] {
     stream->gone = true;
@@ -108,7 +112,10 @@ asio::awaitable<void> FakeSlotd::answer_batch(http::Exchange& exchange, std::vec
     for (std::size_t i = 0; i < executions.size(); ++i) {
       const FakeExecution& execution = *executions[i];
       if (output && execution.output.size() > stream->sent_output[i]) {
-        const Json line{{"type", "output"}, {"execution_id", execution.id}, {"stream", "stdout"}, {"offset", stream->sent_output[i]},
+        const Json line{{"type", "output"},
+                        {"execution_id", execution.id},
+                        {"stream", "stdout"},
+                        {"offset", stream->sent_output[i]},
                         {"text", execution.output.substr(stream->sent_output[i])}};
         lines += dump_json(line) + "\n";
         stream->sent_output[i] = execution.output.size();
@@ -146,8 +153,11 @@ asio::awaitable<void> FakeSlotd::reset(http::Exchange& exchange) {
   std::erase_if(files, [&name](const auto& each) { return each.first.starts_with(name + "/"); });
   const bool fails = options.fail_resets > 0;
   if (fails) --options.fail_resets;
-  const Json answer{{"success", !fails}, {"output", ""}, {"error", fails ? "Failed to reset workspace: busy" : ""},
-                    {"execution_id", nullptr}, {"metadata", Json::object()}};
+  const Json answer{{"success", !fails},
+                    {"output", ""},
+                    {"error", fails ? "Failed to reset workspace: busy" : ""},
+                    {"execution_id", nullptr},
+                    {"metadata", Json::object()}};
   co_await respond(exchange, 200, dump_json(answer));
 }
 

@@ -40,7 +40,8 @@ asio::awaitable<void> FakeSlotd::handle(http::Exchange& exchange) {
   if (head.path == "/batch") co_return co_await batch(exchange);
   if (head.path == "/reset") co_return co_await reset(exchange);
   if (head.path.find("/files/") != std::string::npos) co_return co_await file(exchange);
-  if (head.path.find("/executions/") != std::string::npos && head.method == "DELETE") co_return co_await cancel(exchange);
+  if (head.path.find("/executions/") != std::string::npos && head.method == "DELETE")
+    co_return co_await cancel(exchange);
   http::Response unknown;
   unknown.status = 404;
   static_cast<void>(co_await exchange.respond(std::move(unknown)));

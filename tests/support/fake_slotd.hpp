@@ -27,28 +27,28 @@ namespace asio = boost::asio;
 // What a batch does wrong; everything else goes on as it should.
 enum class Lie {
   none,
-  wrong_id,       // results carry an id of their own
-  swapped,        // results of a batch carry each other's places
-  repeated,       // each result comes twice
-  no_end,         // the answer is whole as HTTP but lacks its end line
-  early_end,      // the end line comes first
-  garbage,        // a line that is not JSON
-  deep,           // a line of 100,000 brackets
-  long_line,      // a line of 20 MB
-  unknown_type,   // a line of a type that does not exist
-  missing_key,    // results without metadata
-  server_error,   // status 500
+  wrong_id,      // results carry an id of their own
+  swapped,       // results of a batch carry each other's places
+  repeated,      // each result comes twice
+  no_end,        // the answer is whole as HTTP but lacks its end line
+  early_end,     // the end line comes first
+  garbage,       // a line that is not JSON
+  deep,          // a line of 100,000 brackets
+  long_line,     // a line of 20 MB
+  unknown_type,  // a line of a type that does not exist
+  missing_key,   // results without metadata
+  server_error,  // status 500
 };
 
 struct FakeOptions {
   unsigned slots = 4;
   std::string boot_id = "boot-1";
   Lie lie = Lie::none;
-  unsigned cut_batches = 0;        // so many first batches are accepted, begun, and cut before any result
-  unsigned drop_batches = 0;       // so many first batches are cut before anything of them is begun
-  unsigned stall_batches = 0;      // so many first batches are read and never answered
-  unsigned fail_resets = 0;        // so many first resets fail
-  bool deaf = false;               // /health is never answered
+  unsigned cut_batches = 0;    // so many first batches are accepted, begun, and cut before any result
+  unsigned drop_batches = 0;   // so many first batches are cut before anything of them is begun
+  unsigned stall_batches = 0;  // so many first batches are read and never answered
+  unsigned fail_resets = 0;    // so many first resets fail
+  bool deaf = false;           // /health is never answered
 };
 
 // One execution as the server keeps it.
@@ -85,8 +85,8 @@ class FakeSlotd {
   std::map<std::string, unsigned> runs;           // id -> times its command was started
   std::vector<std::string> started;               // ids in the order in which they were started
   std::vector<std::pair<std::string, std::uint64_t>> resets;
-  std::vector<std::string> cancelled;             // ids
-  std::map<std::string, std::string> files;       // "slot_0/path" -> bytes, of PUT and of `write`
+  std::vector<std::string> cancelled;        // ids
+  std::map<std::string, std::string> files;  // "slot_0/path" -> bytes, of PUT and of `write`
   std::size_t most_connections = 0;
 
  private:
@@ -102,7 +102,8 @@ class FakeSlotd {
   [[nodiscard]] asio::awaitable<void> health(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> cut(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> batch(http::Exchange& exchange);
-  [[nodiscard]] asio::awaitable<void> answer_batch(http::Exchange& exchange, std::vector<ExecutionPtr> executions, bool output);
+  [[nodiscard]] asio::awaitable<void> answer_batch(http::Exchange& exchange, std::vector<ExecutionPtr> executions,
+                                                   bool output);
   [[nodiscard]] asio::awaitable<void> reset(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> file(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> cancel(http::Exchange& exchange);

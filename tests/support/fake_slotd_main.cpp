@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fake as a program with berth-slotd's flags, for tests that start real processes. FAKE_START in the container's env
-// chooses what goes wrong at the start: setup_failed, silent, die, late_death; FAKE_STOP=stubborn ignores SIGTERM.
+// The fake as a program with berth-slotd's flags, for tests that start real processes. FAKE_START in the container's
+// env chooses what goes wrong at the start: setup_failed, silent, die, late_death; FAKE_STOP=stubborn ignores SIGTERM.
 #include <signal.h>
 #include <unistd.h>
 
@@ -39,7 +39,8 @@ int fail_start(const std::string& how, int ready_fd) {
     std::fputs("no room for a keeper\n", stderr);
     std::_Exit(9);
   }
-  say(ready_fd, R"({"ok":false,"error":{"code":"setup_failed","message":"setup step 1 failed: exit code 7","hint":"run it by hand"}})");
+  say(ready_fd,
+      R"({"ok":false,"error":{"code":"setup_failed","message":"setup step 1 failed: exit code 7","hint":"run it by hand"}})");
   return 3;
 }
 
@@ -66,7 +67,8 @@ int main(int argc, char** argv) {
   char byte = 0;
   lifeline.async_read_some(asio::buffer(&byte, 1), [](boost::system::error_code, std::size_t) { std::_Exit(5); });
   asio::signal_set signals(context, SIGTERM);
-  if (env_of(*spec, "FAKE_STOP") != "stubborn") signals.async_wait([](boost::system::error_code, int) { std::_Exit(0); });
+  if (env_of(*spec, "FAKE_STOP") != "stubborn")
+    signals.async_wait([](boost::system::error_code, int) { std::_Exit(0); });
   if (how != "silent") say(ready_fd, R"({"ok":true,"boot_id":")" + options.boot_id + R"(","port":0})");
   asio::steady_timer death(context, std::chrono::milliseconds(100));
   if (how == "late_death") death.async_wait([](boost::system::error_code) { std::abort(); });

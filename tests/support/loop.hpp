@@ -28,7 +28,9 @@ class Loop {
   template <typename T>
   T run(boost::asio::awaitable<T> work) {
     auto value = std::make_shared<std::optional<T>>();
-    auto wrapped = [value](boost::asio::awaitable<T> inner) -> boost::asio::awaitable<void> { value->emplace(co_await std::move(inner)); };
+    auto wrapped = [value](boost::asio::awaitable<T> inner) -> boost::asio::awaitable<void> {
+      value->emplace(co_await std::move(inner));
+    };
     boost::asio::co_spawn(context, wrapped(std::move(work)), boost::asio::detached);
     until([value] { return value->has_value(); });
     return std::move(**value);
@@ -38,7 +40,8 @@ class Loop {
   template <typename T>
   std::shared_ptr<std::optional<T>> start(boost::asio::awaitable<T> work) {
     auto value = std::make_shared<std::optional<T>>();
-    auto wrapped = [](boost::asio::awaitable<T> inner, std::shared_ptr<std::optional<T>> into) -> boost::asio::awaitable<void> {
+    auto wrapped = [](boost::asio::awaitable<T> inner,
+                      std::shared_ptr<std::optional<T>> into) -> boost::asio::awaitable<void> {
       into->emplace(co_await std::move(inner));
     };
     boost::asio::co_spawn(context, wrapped(std::move(work), value), boost::asio::detached);

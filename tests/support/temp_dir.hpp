@@ -2,10 +2,11 @@
 // A fresh directory that goes away with the test.
 #pragma once
 
+#include <system_error>
+
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-#include <system_error>
 
 namespace berth::testing {
 

@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -46,7 +45,8 @@ class LinkFixture : public ::testing::Test {
     link = std::make_shared<ContainerLink>(loop.context, options);
   }
 
-  static Call make_call(const std::string& slot, const std::string& id, const std::string& command, double timeout = 10) {
+  static Call make_call(const std::string& slot, const std::string& id, const std::string& command,
+                        double timeout = 10) {
     Call call;
     call.slot = slot;
     call.execution_id = id;

@@ -27,8 +27,9 @@ TEST_P(LyingServer, EndsTheCallAsProtocolAndTheNextOneWorks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryLie, LyingServer,
-                         ::testing::Values(Lie::wrong_id, Lie::swapped, Lie::repeated, Lie::early_end, Lie::garbage, Lie::deep,
-                                           Lie::long_line, Lie::unknown_type, Lie::missing_key, Lie::server_error));
+                         ::testing::Values(Lie::wrong_id, Lie::swapped, Lie::repeated, Lie::early_end, Lie::garbage,
+                                           Lie::deep, Lie::long_line, Lie::unknown_type, Lie::missing_key,
+                                           Lie::server_error));
 
 TEST_F(LinkFixture, AnAnswerWithoutItsEndLineIsAskedForAgain) {
   FakeOptions fake;

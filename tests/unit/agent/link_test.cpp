@@ -56,7 +56,9 @@ TEST_F(LinkFixture, WhatArrivesWhileABatchIsWrittenRidesInTheNextOne) {
   connect();
   std::vector<Answer> answers;
   for (unsigned slot = 0; slot < 4; ++slot)
-    for (int i = 0; i < 3; ++i) answers.push_back(start("slot_" + std::to_string(slot), std::to_string(slot) + "-" + std::to_string(i), "echo x"));
+    for (int i = 0; i < 3; ++i)
+      answers.push_back(
+          start("slot_" + std::to_string(slot), std::to_string(slot) + "-" + std::to_string(i), "echo x"));
   for (const Answer& answer : answers) wait(answer);
   // The first call went alone; what else its slot has must wait for it.
   EXPECT_THAT(server->batches, ElementsAre(SizeIs(1), SizeIs(9), SizeIs(2)));
@@ -78,7 +80,8 @@ TEST_F(LinkFixture, NeverMoreThanSlotsPlusTwoConnections) {
   std::vector<Answer> answers;
   for (int round = 0; round < 10; ++round)
     for (unsigned slot = 0; slot < 4; ++slot) {
-      answers.push_back(start("slot_" + std::to_string(slot), std::to_string(round) + "-" + std::to_string(slot), "sleep 0.01"));
+      answers.push_back(
+          start("slot_" + std::to_string(slot), std::to_string(round) + "-" + std::to_string(slot), "sleep 0.01"));
       loop.spin(std::chrono::milliseconds(1));
     }
   const auto health = loop.run(link->health());

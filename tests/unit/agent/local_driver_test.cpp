@@ -2,13 +2,13 @@
 // The local driver with real processes (the fake slot server as a program).
 #include "drivers/local/local_driver.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "drivers/local/locate.hpp"
 #include "drivers/local/paths.hpp"
@@ -237,7 +237,8 @@ TEST_F(Locate, WhatWasAskedForIsNeverReplaced) {
 TEST_F(Locate, TheErrorListsEveryPlaceTried) {
   const auto found = find_slotd({"", "", directory / "bin", "relative:" + directory / "a" + "::" + directory / "b"});
   ASSERT_FALSE(found.has_value());
-  for (const char* place : {"/bin/berth-slotd", "/bin/../libexec/berth/berth-slotd", "/a/berth-slotd", "/b/berth-slotd"})
+  for (const char* place :
+       {"/bin/berth-slotd", "/bin/../libexec/berth/berth-slotd", "/a/berth-slotd", "/b/berth-slotd"})
     EXPECT_THAT(found.error().message, HasSubstr(directory.path() + place));
   EXPECT_THAT(found.error().message, ::testing::Not(HasSubstr("relative")));
 }

@@ -12,13 +12,14 @@
 namespace berth::agent {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::FakeSlotd;
+using ::testing::HasSubstr;
 
 // Containers are fake servers on this loop; the test can kill them.
 class FakeDriver final : public drivers::Driver {
  public:
-  FakeDriver(boost::asio::io_context& context, std::string directory) : context_(context), directory_(std::move(directory)) {}
+  FakeDriver(boost::asio::io_context& context, std::string directory)
+      : context_(context), directory_(std::move(directory)) {}
 
   [[nodiscard]] std::string_view name() const override { return "fake"; }
   void watch(drivers::Watcher watcher) override { watcher_ = std::move(watcher); }
@@ -28,7 +29,8 @@ class FakeDriver final : public drivers::Driver {
       if (!servers.contains(spec.id) && !ended_.contains(spec.id)) start(spec);
     std::vector<std::string> extra;
     for (const auto& [id, server] : servers)
-      if (std::none_of(wanted.begin(), wanted.end(), [&id](const auto& spec) { return spec.id == id; })) extra.push_back(id);
+      if (std::none_of(wanted.begin(), wanted.end(), [&id](const auto& spec) { return spec.id == id; }))
+        extra.push_back(id);
     for (const std::string& id : extra) end(id, std::nullopt);
   }
 
@@ -114,11 +116,13 @@ class RuntimeTest : public ::testing::Test {
     return result;
   }
 
-  Expected<pool::Lease> acquire(const std::string& trajectory, std::chrono::milliseconds wait = std::chrono::seconds(10)) {
+  Expected<pool::Lease> acquire(const std::string& trajectory,
+                                std::chrono::milliseconds wait = std::chrono::seconds(10)) {
     return loop.run(runtime->acquire(request(trajectory, wait)));
   }
 
-  static AcquireRequest request(const std::string& trajectory, std::chrono::milliseconds wait = std::chrono::seconds(10)) {
+  static AcquireRequest request(const std::string& trajectory,
+                                std::chrono::milliseconds wait = std::chrono::seconds(10)) {
     AcquireRequest wanted;
     wanted.job = "pool";
     wanted.trajectory = trajectory;
@@ -272,7 +276,8 @@ TEST_F(RuntimeTest, StoppingEndsLeasesWaitersAndContainers) {
   auto running = loop.start(runtime->call(lease->id, bash("hang")));
   auto waiting = loop.start(runtime->acquire(request("t2")));
   loop.until([this] { return !server().started.empty(); });
-  EXPECT_TRUE(loop.run(runtime->stop(Deadline(std::chrono::steady_clock::now() + std::chrono::seconds(2)))).has_value());
+  EXPECT_TRUE(
+      loop.run(runtime->stop(Deadline(std::chrono::steady_clock::now() + std::chrono::seconds(2)))).has_value());
   loop.until([&] { return running->has_value() && waiting->has_value(); });
   EXPECT_FALSE((*waiting)->has_value());
   EXPECT_TRUE(driver.servers.empty());
@@ -282,7 +287,8 @@ TEST_F(RuntimeTest, ObserversSeePersistBeforeTheGrant) {
   std::vector<std::string> order;
   RuntimeOptions options;
   options.observer = [&order](const pool::Effect& effect) {
-    if (const auto* persist = std::get_if<pool::Persist>(&effect); persist && std::holds_alternative<pool::LeaseSaved>(persist->change))
+    if (const auto* persist = std::get_if<pool::Persist>(&effect);
+        persist && std::holds_alternative<pool::LeaseSaved>(persist->change))
       order.emplace_back("saved");
     if (std::holds_alternative<pool::Granted>(effect)) order.emplace_back("granted");
   };

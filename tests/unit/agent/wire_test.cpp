@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
@@ -41,11 +40,13 @@ TEST(Wire, WholeSecondsHaveNoFraction) {
 }
 
 TEST(Wire, ReadsEachKindOfLine) {
-  const auto result = parse_line(R"({"type":"result","index":2,"success":true,"output":"o","error":"","execution_id":"e","metadata":{"cause":"exit"}})");
+  const auto result = parse_line(
+      R"({"type":"result","index":2,"success":true,"output":"o","error":"","execution_id":"e","metadata":{"cause":"exit"}})");
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(std::get<ResultLine>(*result).index, 2U);
   EXPECT_EQ(std::get<ResultLine>(*result).result.metadata, R"({"cause":"exit"})");
-  const auto output = parse_line(R"({"type":"output","execution_id":"e","stream":"stdout","offset":5,"base64":"/w=="})");
+  const auto output =
+      parse_line(R"({"type":"output","execution_id":"e","stream":"stdout","offset":5,"base64":"/w=="})");
   ASSERT_TRUE(output.has_value());
   EXPECT_EQ(std::get<OutputLine>(*output).bytes, "\xff");
   EXPECT_TRUE(std::holds_alternative<PingLine>(*parse_line(R"({"type":"ping"})")));
@@ -60,15 +61,17 @@ TEST_P(BadLine, IsAProtocolError) {
   EXPECT_EQ(line.error().code, "protocol");
 }
 
-INSTANTIATE_TEST_SUITE_P(Lines, BadLine,
-                         ::testing::Values("", "null", "[]", "{}", "{\"type\":1}", "{\"type\":\"end\"}", "{\"type\":\"end\",\"results\":-1}",
-                                           R"({"type":"result","index":1e300,"success":true,"output":"","error":"","execution_id":"e","metadata":{}})",
-                                           R"({"type":"result","index":0,"success":1,"output":"","error":"","execution_id":"e","metadata":{}})",
-                                           R"({"type":"result","index":0,"success":true,"output":"","error":"","execution_id":7,"metadata":{}})",
-                                           R"({"type":"result","index":0,"success":true,"output":"","error":"","execution_id":"e","metadata":[]})",
-                                           R"({"type":"output","execution_id":"e","stream":"nowhere","offset":0,"text":""})",
-                                           R"({"type":"output","execution_id":"e","stream":"stdout","offset":0,"base64":"***"})",
-                                           R"({"type":"ping","type":"end"})"));
+INSTANTIATE_TEST_SUITE_P(
+    Lines, BadLine,
+    ::testing::Values(
+        "", "null", "[]", "{}", "{\"type\":1}", "{\"type\":\"end\"}", "{\"type\":\"end\",\"results\":-1}",
+        R"({"type":"result","index":1e300,"success":true,"output":"","error":"","execution_id":"e","metadata":{}})",
+        R"({"type":"result","index":0,"success":1,"output":"","error":"","execution_id":"e","metadata":{}})",
+        R"({"type":"result","index":0,"success":true,"output":"","error":"","execution_id":7,"metadata":{}})",
+        R"({"type":"result","index":0,"success":true,"output":"","error":"","execution_id":"e","metadata":[]})",
+        R"({"type":"output","execution_id":"e","stream":"nowhere","offset":0,"text":""})",
+        R"({"type":"output","execution_id":"e","stream":"stdout","offset":0,"base64":"***"})",
+        R"({"type":"ping","type":"end"})"));
 
 TEST(Wire, ErrorsKeepTheirWordsWhateverTheirForm) {
   EXPECT_EQ(error_of_answer(409, R"({"error":{"code":"wrong_boot","message":"m","hint":"h"}})").code, "wrong_boot");
