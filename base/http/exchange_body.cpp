@@ -107,7 +107,6 @@ asio::awaitable<bool> ServerExchange::finish() {
   std::array<char, 4096> waste;
   std::size_t drained = 0;
   while (!body_.done()) {
-    if (body_.direct() > kMaxDrain - drained) co_return false;
     const auto count = co_await read_some(waste);
     if (!count) co_return false;
     drained += *count;

@@ -150,6 +150,7 @@ void add_chunks(std::vector<Message>& all) {
   all.push_back({"ChunkLineBareLf", chunked("1\na\r\n0\r\n\r\n"), 400});
   all.push_back({"ChunkLineBareCr", chunked("1\ra\r\n0\r\n\r\n"), 400});
   all.push_back({"ChunkDataTooLong", chunked("1\r\nab\r\n0\r\n\r\n"), 400});
+  all.push_back({"ChunkDataEndsInOtherBytes", chunked("1\r\naXY0\r\n\r\n"), 400});
   all.push_back({"ChunkDataBareLf", chunked("1\r\na\n0\r\n\r\n"), 400});
   all.push_back({"ChunkExtensionLong", chunked("1;" + std::string(300, 'e') + "\r\na\r\n0\r\n\r\n"), 400});
   all.push_back({"ChunkExtensionEndless", chunked("1;" + std::string(65536, 'e')), 400});

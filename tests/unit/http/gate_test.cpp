@@ -127,8 +127,16 @@ TEST(HeadScan, FindsTheEndHoweverTheBytesArrive) {
 }
 
 TEST(HeadScan, ReportsABadByteBeforeTheEndHasCome) {
-  HeadScan scan;
-  EXPECT_FALSE(scan.find_end("GET / HTTP/1.1\n", 1000));
+  for (const std::string_view begun : {"GET / HTTP/1.1\n", "GET / HTTP/1.1\rX", "\x16\x03\x01", "\r\n", "GET /\x7f"}) {
+    HeadScan scan;
+    EXPECT_FALSE(scan.find_end(begun, 1000)) << begun;
+  }
+}
+
+TEST(Gate, NamesTheRuleThatWasBroken) {
+  const Expected<RequestHead> folded = check_request_head("GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c: d\r\n\r\n");
+  ASSERT_FALSE(folded);
+  EXPECT_EQ(folded.error().message, "folded header field");
 }
 
 TEST(HeadScan, CountsTheBytesBeforeTheEnd) {

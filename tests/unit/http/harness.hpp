@@ -66,7 +66,8 @@ class RawClient {
   explicit RawClient(std::uint16_t port);
   explicit RawClient(const std::string& unix_path);
 
-  void send(std::string_view bytes);
+  // False when the server closed before it took all.
+  bool send(std::string_view bytes);
   // Sends and waits until the server has received it (unix sockets only): what is sent next arrives on its own.
   void send_apart(std::string_view bytes);
   void shut_sending();
