@@ -104,7 +104,10 @@ class Describer {
       }
       case Kind::system: break;
     }
-    const bool writable = shared_.plan.writable_root;
+    // Our own copy of /etc is an overlay even where the system is shown read-only: a bind of it would tell every slot, in
+    // its mount table, where slotd keeps its files.
+    const bool own_copy = shared_.abilities.overlay_in_user_namespace && entry.source.starts_with(shared_.work_dir + "/");
+    const bool writable = shared_.plan.writable_root || own_copy;
     auto tree = add_tree(entry.source, writable);
     if (!tree) return tl::unexpected(tree.error());
     return append(writable ? protocol::EntryKind::overlay : protocol::EntryKind::bind_read_only, entry, *tree);
