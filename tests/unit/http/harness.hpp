@@ -76,6 +76,8 @@ class RawClient {
 
   // Whole answers, one after the other: head and, by its Content-Length or chunks, the body still framed as sent.
   [[nodiscard]] std::string read_answer(bool head_only = false);
+  // Receives once, to be given out by the next read.
+  void take_part() { static_cast<void>(receive()); }
   // Everything until the server closes; nothing more may come after kPatience.
   [[nodiscard]] std::string read_to_end();
   [[nodiscard]] bool is_closed_by_server();
