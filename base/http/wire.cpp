@@ -32,6 +32,12 @@ void advance(std::span<iovec>& parts, std::size_t sent) {
   parts.front().iov_len -= sent;
 }
 
+std::size_t size_of(std::span<const iovec> parts) {
+  std::size_t total = 0;
+  for (const iovec& part : parts) total += part.iov_len;
+  return total;
+}
+
 }  // namespace
 
 bool Wire::adopt(UniqueFd fd, int family) {
@@ -74,13 +80,19 @@ bool Wire::try_write(std::span<iovec>& parts) {
 }
 
 asio::awaitable<IoResult> Wire::write(std::span<iovec> parts, Deadline deadline, Duration stall) {
+  std::size_t left_before = 0;  // what was left when the last wait ran out; 0: none did
   while (!try_write(parts)) {
     if (!would_block(errno)) co_return IoResult{IoStatus::failed, 0};
-    wait_until(std::min(deadline.at(), later(std::chrono::steady_clock::now(), stall)));
+    const std::size_t left = size_of(parts);
+    const TimePoint now = std::chrono::steady_clock::now();
+    if (left == left_before || deadline.expired(now)) co_return IoResult{IoStatus::timed_out, 0};
+    wait_until(std::min(deadline.at(), later(now, stall)));
     const auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
-    if (const IoStatus status = end_wait(static_cast<bool>(error)); status != IoStatus::done) {
-      co_return IoResult{status, 0};
-    }
+    const IoStatus status = end_wait(static_cast<bool>(error));
+    if (status == IoStatus::failed) co_return IoResult{status, 0};
+    // The kernel calls a socket writable when a third of its buffer is free: a slow reader may have taken less than
+    // that.
+    left_before = status == IoStatus::timed_out ? left : 0;
   }
   co_return IoResult{};
 }
