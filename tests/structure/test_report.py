@@ -57,6 +57,14 @@ def test_names_tests_that_never_started_as_failed(part):
     assert "a.never_started: left no result" in report(f"dev={part}").stdout
 
 
+def test_tests_of_labels_that_were_not_asked_for_are_not_missed(part):
+    (part / "selection").write_text("-L\n^(unit)$\n")
+    wanted = json.loads((part / "wanted.json").read_text())
+    wanted["tests"].append({"name": "other", "properties": [{"name": "LABELS", "value": ["model"]}]})
+    (part / "wanted.json").write_text(json.dumps(wanted))
+    assert report(f"dev={part}").stdout.splitlines()[-1] == "2 passed, 3 failed, 2 skipped"
+
+
 def test_a_part_that_could_not_run_is_skipped_with_its_reason(tmp_path):
     (tmp_path / "skipped").write_text("fuzz: the tree has no fuzz target\n")
     (tmp_path / "results.tsv").write_text("base/fd.cpp\tpassed\t\n")
