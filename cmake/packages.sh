@@ -71,11 +71,14 @@ build() {
   shift 2
   if [ ! -f "$dir/build.ninja" ]; then
     say "configuring $dir"
-    (cd "$berth_root" && cmake --preset "$preset" -B "$dir" --log-level=WARNING >&2) || return 1
+    (cd "$berth_root" && cmake --preset "$preset" -B "$dir" --log-level=WARNING >/dev/null) || return 1
   fi
-  if [ -n "$(ninja -n -C "$dir" "$@" 2>/dev/null | grep -m1 '^\[')" ]; then say "building ${*:-everything} in $dir"; fi
-  local quiet=(--quiet)
-  if [ -t 2 ]; then quiet=(); fi
-  NINJA_STATUS='[%f/%t] ' nice -n 5 ninja "${quiet[@]}" -j "$(build_jobs)" -C "$dir" "$@" >&2 || return 1
+  if ninja -n -C "$dir" "$@" 2>/dev/null | grep -E '^\[.*\] (Building|Linking)' >/dev/null; then say "building ${*:-everything} in $dir"; fi
+  local ninja=(nice -n 5 ninja -j "$(build_jobs)" -C "$dir" "$@")
+  if [ -t 2 ]; then
+    NINJA_STATUS='[%f/%t] ' "${ninja[@]}" >&2 || return 1
+  else
+    "${ninja[@]}" --quiet | { grep -vE '^ninja: (no work to do|Entering)' || true; } >&2 || return 1
+  fi
   if [ $((SECONDS - started)) -gt 5 ]; then say "built in $((SECONDS - started)) s"; fi
 }
