@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line of `berth`.
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <functional>
 
 #include "base/log.hpp"
@@ -67,7 +68,7 @@ CLI::App* add_validate(CLI::App& app, ValidateOptions& options) {
 
 int parse_and_run(int argc, char** argv) {
   CLI::App app("Berth: isolated slots for tool calls, in containers that are already running", "berth");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is told below, so that an unknown option is named first
   app.set_version_flag("--version", "berth " BERTH_VERSION);
   RunOptions run_options;
   ExecOptions exec_options;
@@ -85,7 +86,10 @@ int parse_and_run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kSuccess : kUsage;
   }
-  return chosen();
+  if (chosen) return chosen();
+  std::fputs("A command is required: run, exec, validate, schema or version\nRun with --help for more information.\n",
+             stderr);
+  return kUsage;
 }
 
 }  // namespace

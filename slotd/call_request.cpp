@@ -23,12 +23,19 @@ const Json* member(const Json& object, const char* key) {
   return found == object.end() ? nullptr : &*found;
 }
 
+// Unique in this server's life and told apart from another life's; the caller reads it under metadata.execution.
+std::string made_id() {
+  static const std::string life = random_hex(6);
+  static std::uint64_t made = 0;
+  return "slotd-" + life + "-" + std::to_string(++made);
+}
+
 Step read_id(const Json& object, CallRequest& call) {
   call.id_json = "null";
   const auto* value = member(object, "execution_id");
   if (value != nullptr) call.id_json = dump_json(*value);
   if (value == nullptr || !value->is_string()) {
-    call.id = "slotd-" + random_hex(12);
+    call.id = made_id();
     return {};
   }
   call.id = value->get<std::string>();

@@ -18,6 +18,7 @@ namespace berth::slotd {
 namespace {
 
 constexpr std::string_view kName = "workspace";
+constexpr mode_t kNewMode = 0644;
 constexpr int kMaxLinks = 40;  // as the kernel follows
 
 int openat2_below(int root, const std::string& path, int flags) {
@@ -126,11 +127,9 @@ Expected<UniqueFd> Workspace::open_resolved(const std::string& slot_path, int fl
 Expected<UniqueFd> Workspace::open(std::string_view path, int flags) const {
   const auto inner = in_slot(path);
   if (!inner) return tl::unexpected<Error>(inner.error());
-  // Where it leads is decided before it is opened for work: opening a device or FIFO outside could have effects.
-  auto probe = open_resolved(*inner, O_PATH);
-  if (!probe) return probe;
-  if ((flags & O_PATH) != 0 && (flags & O_DIRECTORY) == 0) return probe;
-  return open_resolved(*inner, flags | O_NONBLOCK | O_NOCTTY);
+  // Opening what lies outside, before the mount tells, has no effect worth the second look-up: without O_CREAT,
+  // non-blocking, and all within the slot's own tree and rights.
+  return open_resolved(*inner, (flags & O_PATH) != 0 ? flags : flags | O_NONBLOCK | O_NOCTTY);
 }
 
 Expected<Workspace::File> Workspace::open_file(std::string_view path) const {
@@ -181,9 +180,11 @@ Expected<Workspace::Place> Workspace::place(std::string_view path, bool make_par
 }
 
 Expected<NewFile> NewFile::create(Workspace::Place place) {
-  auto temporary = ".berth-" + random_hex(8);
-  UniqueFd fd(
-      ::openat(place.directory.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  // Unique in this process; O_EXCL refuses a name that somebody has planted.
+  static std::uint64_t made = 0;
+  auto temporary = ".berth-" + std::to_string(::getpid()) + "-" + std::to_string(++made);
+  UniqueFd fd(::openat(place.directory.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                       kNewMode));
   if (!fd) return tl::unexpected<Error>(file_error(errno, place.name));
   return NewFile(std::move(place), std::move(temporary), std::move(fd));
 }
@@ -208,7 +209,7 @@ Expected<void> NewFile::commit(mode_t mode) {
     if (!S_ISREG(old.st_mode)) return tl::unexpected<Error>(file_error(EISDIR, place_.name));
     mode = old.st_mode & 07777U;
   }
-  if (::fchmod(fd_.get(), mode) != 0) return tl::unexpected<Error>(file_error(errno, place_.name));
+  if (mode != kNewMode && ::fchmod(fd_.get(), mode) != 0) return tl::unexpected<Error>(file_error(errno, place_.name));
   if (::renameat(place_.directory.get(), temporary_.c_str(), place_.directory.get(), place_.name.c_str()) != 0) {
     return tl::unexpected<Error>(file_error(errno, place_.name));
   }

@@ -44,15 +44,17 @@ tl::expected<std::uint64_t, ToolResult> number_arg(const Json& args, const char*
   return *value;
 }
 
-Expected<std::string> read_range(int fd, std::uint64_t offset, std::size_t limit) {
-  std::string data(limit, '\0');
+// `expected` sizes the first piece; a file that is larger by now is read on up to `limit`.
+Expected<std::string> read_range(int fd, std::uint64_t offset, std::size_t expected, std::size_t limit) {
+  std::string data(std::min(expected + 1, limit), '\0');
   std::size_t filled = 0;
-  while (filled < limit) {
-    const auto count = ::pread(fd, data.data() + filled, limit - filled, static_cast<off_t>(offset + filled));
+  while (filled < data.size()) {
+    const auto count = ::pread(fd, data.data() + filled, data.size() - filled, static_cast<off_t>(offset + filled));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fail_errno("read", errno);
     if (count == 0) break;
     filled += static_cast<std::size_t>(count);
+    if (filled == data.size()) data.resize(std::min(data.size() * 2, limit));
   }
   data.resize(filled);
   return data;
@@ -91,8 +93,9 @@ class ReadFileTool final : public Tool {
     const auto size = static_cast<std::uint64_t>(file->facts.st_size);
     const bool ranged = args.contains("offset") || args.contains("limit");
     if (!ranged && size > kMaxBytes) return failed(too_large(size));
-    auto data =
-        read_range(file->fd.get(), *offset, std::min<std::size_t>(*limit, ranged ? kMaxCharacters : kMaxBytes + 1));
+    const auto rest = size > *offset ? static_cast<std::size_t>(size - *offset) : 0;
+    const auto most = std::min<std::size_t>(*limit, ranged ? kMaxCharacters : kMaxBytes + 1);
+    auto data = read_range(file->fd.get(), *offset, rest, most);
     if (!data) return failed("Failed to read file: " + data.error().message);
     // The size of a file that grows meanwhile, or of one under /proc, says nothing: what was read counts.
     if (!ranged && data->size() > kMaxCharacters && utf8_length(*data) > kMaxCharacters)
