@@ -34,7 +34,8 @@ def test_row05_p47_what_a_call_leaves_behind_dies_and_delays_nothing(server, slo
     begin = time.monotonic()
     result = slot.bash(f"{BACKGROUND[kind]}\necho done", timeout=60)
     assert time.monotonic() - begin < REPLY_AFTER_EXIT
-    assert result["success"] and result["output"] == "done"
+    # Behind "done" the leftovers may complain on stderr, as one that forks into the slot's pids limit does.
+    assert result["success"] and result["output"].split("\n")[0] == "done"
     wait_until(lambda: not {identity for identity in descendants(server.process.pid) - before if alive(identity)}, DEAD_AFTER, "all are dead")
 
 

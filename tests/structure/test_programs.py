@@ -63,7 +63,7 @@ def test_help_answers_on_stdout_and_succeeds(name):
     assert name in done.stdout and not done.stderr
 
 
-@pytest.mark.parametrize("command", [["berth", "validate", "job.yaml"], ["berth-slotd"]])
+@pytest.mark.parametrize("command", [["berth"], ["berth", "validate", "job.yaml"], ["berth-slotd"]])
 def test_an_unknown_option_is_bad_usage_and_says_so_on_stderr(command):
     done = subprocess.run([program(command[0]), *command[1:], "--no-such-option"], capture_output=True, text=True,
                           timeout=COMMAND_LIMIT_S)
