@@ -42,7 +42,7 @@ TEST_F(Background, NothingOfACommandOutlivesKillAll) {
     const auto killed = room.kill(id);
     ASSERT_TRUE(killed);
     EXPECT_LT(Clock::now() - asked, kSlack * kGonePromised);
-    EXPECT_GE(killed->processes, 6U);
+    EXPECT_GE(killed->processes, 5U) << "one for each line, however far it has come";
     EXPECT_EQ(count_processes(room), 0U);
   });
 }
