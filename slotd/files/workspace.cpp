@@ -38,6 +38,17 @@ std::uint64_t mount_of(int fd) {
   return facts.stx_mnt_id;
 }
 
+// The server never changes its own ids; asking the kernel each time would cost as much as the work.
+uid_t own_uid() {
+  static const uid_t uid = ::geteuid();
+  return uid;
+}
+
+gid_t own_gid() {
+  static const gid_t gid = ::getegid();
+  return gid;
+}
+
 // "a/b/c" -> {"a/b", "c"}; trailing slashes are no part of a name.
 std::pair<std::string, std::string> split(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -67,7 +78,7 @@ Error file_error(int error_number, std::string_view path) {
 }
 
 FsIdentity::FsIdentity(const isolation::Room& room) {
-  if (::geteuid() != 0 || room.host_uid() == 0) return;
+  if (own_uid() != 0 || room.host_uid() == 0) return;
   ::setfsgid(room.host_gid());
   ::setfsuid(room.host_uid());
   changed_ = true;
@@ -75,8 +86,8 @@ FsIdentity::FsIdentity(const isolation::Room& room) {
 
 FsIdentity::~FsIdentity() {
   if (!changed_) return;
-  ::setfsuid(::geteuid());
-  ::setfsgid(::getegid());
+  ::setfsuid(own_uid());
+  ::setfsgid(own_gid());
 }
 
 Workspace::Workspace(const isolation::Room& room, std::string alias)
