@@ -105,15 +105,19 @@ Expected<Runtime::Found> Runtime::find(const std::string& lease) const {
   return Found{container->second.link, *found};
 }
 
+// The pool is told first: what is due then happens before the lease is looked at, so that none that has just ended is
+// used; and while it is used it does not idle out, be it in the middle of a long transfer. CallEnded ends the use.
+Expected<Runtime::Found> Runtime::begin_use(const std::string& lease) {
+  step(pool::CallStarted{lease});
+  auto found = find(lease);
+  if (!found) step(pool::CallEnded{lease});
+  return found;
+}
+
 asio::awaitable<Expected<Result>> Runtime::call(std::string lease, LeaseCall wanted, OutputSink sink) {
   const auto self = shared_from_this();
-  // Told first: what is due then happens before the lease is looked at, so that none that has just ended is used.
-  step(pool::CallStarted{lease});
-  const auto found = find(lease);
-  if (!found) {
-    step(pool::CallEnded{lease});
-    co_return tl::unexpected(found.error());
-  }
+  const auto found = begin_use(lease);
+  if (!found) co_return tl::unexpected(found.error());
   Call call;
   call.execution_id = wanted.execution_id.empty() ? random_hex(16) : std::move(wanted.execution_id);
   call.slot = pool::slot_name(found->second.slot);
@@ -131,13 +135,8 @@ asio::awaitable<Expected<Result>> Runtime::call(std::string lease, LeaseCall wan
 asio::awaitable<Expected<void>> Runtime::put_tar(std::string lease, std::string path, std::string tar,
                                                  Deadline deadline) {
   const auto self = shared_from_this();
-  // A transfer is a use of the lease from its start to its end: it must not idle out in the middle.
-  step(pool::CallStarted{lease});
-  const auto found = find(lease);
-  if (!found) {
-    step(pool::CallEnded{lease});
-    co_return tl::unexpected(found.error());
-  }
+  const auto found = begin_use(lease);
+  if (!found) co_return tl::unexpected(found.error());
   const auto& [link, held] = *found;
   auto done =
       co_await link->put_tar(pool::slot_name(held.slot), held.generation, std::move(path), std::move(tar), deadline);
@@ -148,13 +147,8 @@ asio::awaitable<Expected<void>> Runtime::put_tar(std::string lease, std::string 
 asio::awaitable<Expected<void>> Runtime::get_file(std::string lease, std::string path, bool as_tar,
                                                   ContainerLink::BytesSink sink, Deadline deadline) {
   const auto self = shared_from_this();
-  // A transfer is a use of the lease from its start to its end: it must not idle out in the middle.
-  step(pool::CallStarted{lease});
-  const auto found = find(lease);
-  if (!found) {
-    step(pool::CallEnded{lease});
-    co_return tl::unexpected(found.error());
-  }
+  const auto found = begin_use(lease);
+  if (!found) co_return tl::unexpected(found.error());
   const auto& [link, held] = *found;
   auto done = co_await link->get_file(pool::slot_name(held.slot), held.generation, std::move(path), as_tar,
                                       std::move(sink), deadline);

@@ -116,6 +116,7 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   void refuse(const std::string& container, Error why);
   void converge();
   [[nodiscard]] Expected<Found> find(const std::string& lease) const;
+  [[nodiscard]] Expected<Found> begin_use(const std::string& lease);
 
   boost::asio::io_context& context_;
   drivers::Driver& driver_;

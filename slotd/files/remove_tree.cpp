@@ -63,11 +63,11 @@ Expected<void> remove_tree(int parent, const std::string& name) {
   // O_PATH descriptors cannot be listed or renamed into by name of their children alone; a real one can.
   const UniqueFd top(::openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!top) return tl::unexpected<Error>(file_error(errno, name));
-  std::vector<std::string> todo{name};
-  while (!todo.empty()) {
-    const auto next = std::move(todo.back());
-    todo.pop_back();
-    if (auto done = flatten(top.get(), next, todo); !done) return done;
+  std::vector<std::string> left{name};
+  while (!left.empty()) {
+    const auto next = std::move(left.back());
+    left.pop_back();
+    if (auto done = flatten(top.get(), next, left); !done) return done;
   }
   return {};
 }
