@@ -72,12 +72,9 @@ def test_row03_a_lost_keeper_is_cause_isolation_and_reset_mends_it(start):
     keepers = [pid for pid in children if _hostname_seen(pid) == "slot_0"] or children
     for pid in keepers:
         os.kill(pid, 9)
-    def broken():
-        result = slot.bash("id")
-        return result if not result["success"] else None
-    result = wait_until(broken, 20, "the loss is noticed")
-    assert result["metadata"]["cause"] == "isolation" and result["metadata"]["started"] is False, result
-    assert server.wire.health()["status"] != "ok"
+    wait_until(lambda: server.wire.health()["status"] != "ok", 20, "the loss is noticed")
+    result = slot.bash("id")
+    assert result["success"] is False and result["metadata"]["cause"] == "isolation" and result["metadata"]["started"] is False, result
     for each in (slot, other):
         each.reset()
         assert each.output("echo mended") == "mended"
