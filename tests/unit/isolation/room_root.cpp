@@ -220,6 +220,7 @@ TEST_F(RoomRoot, CannotReachItsUpperDirectoriesOrLeaveItsRoot) {
 TEST_F(RoomRoot, RunsACommandWithoutNetworkWhereTheSlotHasOne) {
   ContainerSpec spec = test_spec("room-full");
   spec.slot.network = NetworkMode::full;
+  room_.reset();  // its factory must outlive it, and use() replaces the factory
   use(spec);
   if (IsSkipped()) return;
   auto room = make_room();
