@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/utf8.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -93,6 +94,16 @@ std::size_t utf8_length(std::string_view text) {
     at += step.length;
   }
   return count;
+}
+
+std::string_view without_partial_end(std::string_view text) {
+  for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
+    const auto lead = static_cast<unsigned char>(text[text.size() - back]);
+    if ((lead & 0xC0U) == 0x80U) continue;
+    const std::size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    return need > back ? text.substr(0, text.size() - back) : text;
+  }
+  return text;
 }
 
 }  // namespace berth

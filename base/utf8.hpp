@@ -19,6 +19,9 @@ struct Utf8Step {
 // How many bytes from `at` on are ASCII.
 [[nodiscard]] std::size_t ascii_run(std::string_view text, std::size_t at);
 
+// `text` without an incomplete character at its end: one whose lead byte promises more bytes than follow.
+[[nodiscard]] std::string_view without_partial_end(std::string_view text);
+
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 }  // namespace berth

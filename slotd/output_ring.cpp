@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "base/utf8.hpp"
 
 namespace berth::slotd {
 namespace {
@@ -38,16 +39,6 @@ std::string_view without_leading_continuation(std::string_view bytes) {
   std::size_t skip = 0;
   while (skip < std::min<std::size_t>(3, bytes.size()) && is_continuation(bytes[skip])) ++skip;
   return bytes.substr(skip);
-}
-
-std::string_view without_partial_end(std::string_view bytes) {
-  for (std::size_t back = 1; back <= std::min<std::size_t>(3, bytes.size()); ++back) {
-    const auto lead = static_cast<unsigned char>(bytes[bytes.size() - back]);
-    if ((lead & 0xC0U) == 0x80U) continue;
-    const std::size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-    return need > back ? bytes.substr(0, bytes.size() - back) : bytes;
-  }
-  return bytes;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "base/utf8.hpp"
 #include "slotd/metadata.hpp"
 
 namespace berth::slotd {
@@ -25,24 +26,13 @@ struct Told {
   std::uint64_t err = 0;
 };
 
-// An incomplete character at the end waits for its rest, unless nothing more will come.
-std::size_t whole_characters(const std::string& data, bool last) {
-  if (last) return data.size();
-  for (std::size_t back = 1; back <= std::min<std::size_t>(3, data.size()); ++back) {
-    const auto byte = static_cast<unsigned char>(data[data.size() - back]);
-    if ((byte & 0xC0U) == 0x80U) continue;
-    const std::size_t need = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
-    return need > back ? data.size() - back : data.size();
-  }
-  return data.size();
-}
-
 // The next output line of one stream; empty when there is nothing to tell.
 std::string output_line(const Execution& execution, const OutputRing& ring, std::string_view stream,
                         std::uint64_t& told) {
   auto part = ring.read(told, kLineBytes);
   const bool last = execution.state == ExecutionState::finished && part.offset + part.data.size() == ring.total();
-  if (auto whole = whole_characters(part.data, last || part.data.size() < 4); whole > 0) part.data.resize(whole);
+  // An incomplete character at the end waits for its rest, unless nothing more will come.
+  if (!last && part.data.size() >= 4) part.data.resize(without_partial_end(part.data).size());
   if (part.data.empty()) return {};
   told = part.offset + part.data.size();
   Metadata line;
