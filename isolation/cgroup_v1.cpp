@@ -83,10 +83,15 @@ class V1Group : public Cgroup {
     return files;
   }
 
-  GroupUsage usage() const override {
+  GroupUsage memory_usage() const override {
     GroupUsage usage;
     if (peak_) usage.memory_peak_bytes = read_number(peak_.get());
     if (oom_) usage.oom_kills = read_keyed(oom_.get(), "oom_kill");
+    return usage;
+  }
+
+  GroupUsage usage() const override {
+    auto usage = memory_usage();
     if (processes_) usage.processes = read_number(processes_.get());
     const auto nanoseconds = cpu_ ? read_number(cpu_.get()) : std::nullopt;
     if (nanoseconds) usage.cpu_microseconds = *nanoseconds / 1000;

@@ -97,11 +97,16 @@ class V2Group : public Cgroup {
     return files;
   }
 
-  GroupUsage usage() const override {
+  GroupUsage memory_usage() const override {
     GroupUsage usage;
     const auto peak = peak_ ? read_number(peak_.get()) : std::nullopt;
     if (peak && *peak > forgotten_peak_) usage.memory_peak_bytes = peak;
     if (events_) usage.oom_kills = read_keyed(events_.get(), "oom_kill");
+    return usage;
+  }
+
+  GroupUsage usage() const override {
+    auto usage = memory_usage();
     if (processes_) usage.processes = read_number(processes_.get());
     if (cpu_) usage.cpu_microseconds = read_keyed(cpu_.get(), "usage_usec");
     return usage;

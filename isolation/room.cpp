@@ -147,6 +147,9 @@ std::uint32_t Room::host_gid() const {
 GroupUsage Room::usage() const {
   return impl_->group_ ? impl_->group_->usage() : GroupUsage{};
 }
+GroupUsage Room::memory_usage() const {
+  return impl_->group_ ? impl_->group_->memory_usage() : GroupUsage{};
+}
 std::optional<GroupUsage> Room::command_usage(std::uint64_t command) const {
   return impl_->command_usage(command);
 }

@@ -15,6 +15,9 @@
 namespace berth::slotd {
 namespace {
 
+// Most commands end within moments and write little: their output is then taken at the end, in one go. The closing of
+// two watched pipes would wake this thread twice more, while the command is still on its way out.
+constexpr auto kWatchOutputAfter = std::chrono::milliseconds(2);
 constexpr auto kDrainAfterExit = std::chrono::milliseconds(200);  // wire.md 1.13
 constexpr auto kTermBeforeKill = std::chrono::seconds(2);         // wire.md 1.6
 constexpr auto kKillLimit = std::chrono::seconds(5);
@@ -74,6 +77,11 @@ class Run {
   asio::awaitable<void> stop_politely();
   asio::awaitable<void> kill_everything();
   asio::awaitable<void> clear_leftovers();
+  void watch_output() {
+    if (out_->started() || err_->started()) return;
+    out_->start();
+    err_->start();
+  }
   [[nodiscard]] bool output_open() const { return !out_->at_end() || !err_->at_end(); }
   void drain() {
     out_->drain_now();
@@ -108,7 +116,7 @@ Expected<void> Run::start(const asio::any_io_executor& executor, const isolation
   if (!out || !err) return tl::unexpected<Error>(out ? err.error() : out.error());
   out_ = out->reader;
   err_ = err->reader;
-  const auto usage = room_.room().usage();
+  const auto usage = room_.room().memory_usage();
   oom_kills_before_ = usage.oom_kills.value_or(0);
   room_.room().reset_peak();
   auto started = room_.start(command, {std::move(stdin_fd), std::move(out->write_end), std::move(err->write_end)});
@@ -116,13 +124,14 @@ Expected<void> Run::start(const asio::any_io_executor& executor, const isolation
   running_ = std::move(*started);
   watcher_ = std::make_shared<Watcher>(*running_, limits_.output_kill_bytes);
   execution_->add_listener(watcher_);
-  out_->start();
-  err_->start();
   return {};
 }
 
 asio::awaitable<void> Run::until_exit() {
   const auto deadline = Deadline::after(started_at_, limits_.timeout);
+  const Deadline moment(started_at_ + kWatchOutputAfter);
+  co_await running_->changed.wait(moment.earlier(deadline));
+  if (!running_->over()) watch_output();
   while (!running_->over()) {
     if (execution_->cancel_requested) {
       ended_by_us_ = Cause::cancelled;
@@ -162,6 +171,7 @@ asio::awaitable<void> Run::kill_everything() {
 // The main process has ended by itself: its output gets a moment to end, then what it left dies (wire.md 1.13).
 asio::awaitable<void> Run::clear_leftovers() {
   drain();
+  if (output_open()) watch_output();
   const Deadline deadline(now() + kDrainAfterExit);
   while (output_open() && !running_->room_gone && !deadline.expired(now())) {
     co_await running_->changed.wait(deadline);
@@ -174,7 +184,7 @@ asio::awaitable<void> Run::clear_leftovers() {
 
 void Run::read_usage() {
   if (!room_.usable()) return;
-  const auto usage = room_.room().usage();
+  const auto usage = room_.room().memory_usage();
   outcome_.memory_peak_bytes = usage.memory_peak_bytes;
   outcome_.usage_from_group = usage.memory_peak_bytes.has_value();
   oom_killed_ = usage.oom_kills.value_or(0) > oom_kills_before_;

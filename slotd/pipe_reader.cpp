@@ -24,14 +24,16 @@ std::array<char, kPieceBytes>& shared_buffer() {
 
 PipeReader::PipeReader(const asio::any_io_executor& executor, UniqueFd fd, OutputRing& ring,
                        std::function<void()> on_change)
-    : descriptor_(executor, fd.release()), ring_(&ring), on_change_(std::move(on_change)) {}
+    : executor_(executor), fd_(std::move(fd)), ring_(&ring), on_change_(std::move(on_change)) {}
 
 void PipeReader::start() {
+  if (at_end_ || !fd_) return;
+  descriptor_.emplace(executor_, fd_.release());
   wait();
 }
 
 void PipeReader::wait() {
-  descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
+  descriptor_->async_wait(asio::posix::stream_descriptor::wait_read,
                          [self = shared_from_this()](const boost::system::error_code& error) {
                            if (error || self->at_end_ || !self->on_change_) return;
                            auto progress = Progress::more;
@@ -47,7 +49,7 @@ PipeReader::Progress PipeReader::read_piece() {
   auto& buffer = shared_buffer();
   ssize_t count = 0;
   do {
-    count = ::read(descriptor_.native_handle(), buffer.data(), buffer.size());
+    count = ::read(fd(), buffer.data(), buffer.size());
   } while (count < 0 && errno == EINTR);
   if (count > 0) {
     ring_->append({buffer.data(), static_cast<std::size_t>(count)});
@@ -60,7 +62,7 @@ PipeReader::Progress PipeReader::read_piece() {
 
 void PipeReader::drain_now() {
   // A pipe holds 64 KiB unless its writer enlarged it; 1 MiB is the most an ordinary user may set.
-  for (int i = 0; i < 64 && !at_end_ && descriptor_.is_open(); ++i) {
+  for (int i = 0; i < 64 && !at_end_ && fd() >= 0; ++i) {
     const auto before = ring_->total();
     if (read_piece() == Progress::again && ring_->total() == before) return;
   }
@@ -68,8 +70,10 @@ void PipeReader::drain_now() {
 
 void PipeReader::stop() {
   on_change_ = nullptr;
+  fd_.reset();
+  if (!descriptor_) return;
   boost::system::error_code ignored;
-  descriptor_.close(ignored);
+  descriptor_->close(ignored);
 }
 
 }  // namespace berth::slotd
