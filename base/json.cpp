@@ -256,4 +256,15 @@ std::optional<double> json_double(const Json& value) {
   return std::isfinite(number) ? std::optional(number) : std::nullopt;
 }
 
+std::optional<std::string> json_text_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_string()) return std::nullopt;
+  return found->get<std::string>();
+}
+
+std::optional<std::uint64_t> json_uint_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() ? std::nullopt : json_uint(*found);
+}
+
 }  // namespace berth

@@ -43,5 +43,8 @@ void append_json_string(std::string& out, std::string_view text);
 [[nodiscard]] std::optional<std::int64_t> json_int(const Json& value);
 [[nodiscard]] std::optional<std::uint64_t> json_uint(const Json& value);
 [[nodiscard]] std::optional<double> json_double(const Json& value);  // finite only
+// A member of an object; nothing when it is absent or of another type.
+[[nodiscard]] std::optional<std::string> json_text_at(const Json& object, const char* key);
+[[nodiscard]] std::optional<std::uint64_t> json_uint_at(const Json& object, const char* key);
 
 }  // namespace berth

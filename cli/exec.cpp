@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kMostStdin = std::size_t{1} << 20;
 
-void write_through(const agent::OutputLine& line) {
+void write_through(const OutputLine& line) {
   // A reader that went away does not stop the command; its exit code still counts.
   static_cast<void>(write_all(line.stream == "stderr" ? STDERR_FILENO : STDOUT_FILENO, line.bytes));
 }

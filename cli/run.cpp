@@ -4,7 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <deque>
 
-#include "agent/promise.hpp"
+#include "base/http/promise.hpp"
 #include "cli/notes.hpp"
 #include "cli/options.hpp"
 #include "cli/platform.hpp"
@@ -45,7 +45,7 @@ bool plan_all(Run& run, std::vector<jobs::ReadyWork>& works) {
   return complaints.empty();
 }
 
-asio::awaitable<void> work_off(Platform& platform, Run& run, std::shared_ptr<agent::Promise<bool>> all_done) {
+asio::awaitable<void> work_off(Platform& platform, Run& run, std::shared_ptr<http::Promise<bool>> all_done) {
   const OnStep on_step = [&platform, &run](const TrajectoryOutcome& so_far, const StepOutcome& step) {
     if (!std::exchange(run.warned, true)) warn_of_missing_isolation(platform.runtime());
     run.report->step_done(so_far, step);
@@ -68,7 +68,7 @@ asio::awaitable<void> work_off(Platform& platform, Run& run, std::shared_ptr<age
 asio::awaitable<int> run_all(Platform& platform, Run& run) {
   const std::size_t most = std::size_t{run.job.containers.max} * run.job.slots;
   run.workers = std::min(most, run.plans.size());
-  auto all_done = std::make_shared<agent::Promise<bool>>(platform.context());
+  auto all_done = std::make_shared<http::Promise<bool>>(platform.context());
   for (std::size_t i = run.workers; i > 0; --i)
     asio::co_spawn(platform.context(), work_off(platform, run, all_done), asio::detached);
   co_await all_done->wait(Deadline());

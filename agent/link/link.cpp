@@ -23,15 +23,15 @@ TimePoint now() {
 ContainerLink::ContainerLink(asio::io_context& context, LinkOptions options)
     : context_(context),
       options_(std::move(options)),
-      work_(std::make_shared<Connections>(context, options_.address, options_.slots + 1)),
-      urgent_(std::make_shared<Connections>(context, options_.address, 1)),
+      work_(std::make_shared<http::Connections>(context, options_.address, options_.slots + 1)),
+      urgent_(std::make_shared<http::Connections>(context, options_.address, 1)),
       retry_timer_(context) {}
 
 ContainerLink::~ContainerLink() = default;
 
 asio::awaitable<Expected<Result>> ContainerLink::call(Call call, OutputSink sink) {
   const auto self = shared_from_this();
-  if (closed_) co_return agent_result(call, Cause::container_lost, *closed_, Started::no);
+  if (closed_) co_return local_result(call, Cause::container_lost, *closed_, Started::no);
   if (unanswered_.size() >= options_.limits.queue)
     co_return fail("queue_full", "the container has " + std::to_string(unanswered_.size()) + " unanswered calls",
                    "try again later");
@@ -73,7 +73,7 @@ asio::awaitable<Result> ContainerLink::wait_for(PendingPtr pending) {
 
 void ContainerLink::give_up(const PendingPtr& pending, bool alive) {
   const bool may_run = pending->started() == Started::unknown;
-  finish(*pending, agent_result(pending->call, Cause::transport, "the container did not answer by the call's deadline",
+  finish(*pending, local_result(pending->call, Cause::transport, "the container did not answer by the call's deadline",
                                 pending->started()));
   // Connections to a server that does not answer would hold up every other call; ids make asking again safe.
   if (!alive) work_->cut();
@@ -143,7 +143,6 @@ std::size_t ContainerLink::take_prefix(SlotQueue& queue, Batch& batch, std::size
     if (!batch.empty() && !next->sink != !batch.front()->sink) break;
     if (!next->answered) {
       next->in_batch = true;
-      next->received = false;
       bytes += next->body.size();
       ++queue.in_flight;
       batch.push_back(next);
@@ -160,7 +159,7 @@ void ContainerLink::repeat(const Batch& batch, const Error& error) {
     if (pending.answered) continue;
     if (pending.sent && !pending.first_break) pending.first_break = now();
     const bool too_long = pending.first_break && now() - *pending.first_break > limits.repeat_limit;
-    if (too_long) finish(pending, agent_result(pending.call, Cause::transport, error.message, Started::unknown));
+    if (too_long) finish(pending, local_result(pending.call, Cause::transport, error.message, Started::unknown));
     if (!too_long) slots_[pending.call.slot].waiting.push_front(*each);
   }
   waiting_to_retry_ = true;
@@ -176,7 +175,7 @@ void ContainerLink::repeat(const Batch& batch, const Error& error) {
 
 void ContainerLink::answer_rest(const Batch& batch, Cause cause, const Error& error, Started started) {
   for (const PendingPtr& pending : batch)
-    if (!pending->answered) finish(*pending, agent_result(pending->call, cause, error.message, started, error.code));
+    if (!pending->answered) finish(*pending, local_result(pending->call, cause, error.message, started, error.code));
 }
 
 void ContainerLink::settle(const Batch& batch, const Outcome& outcome) {
@@ -197,7 +196,7 @@ void ContainerLink::end_slot(std::string_view slot, std::uint64_t generation, Ca
   const auto all = unanswered_;
   for (const auto& [key, pending] : all) {
     if (pending->call.slot != slot || pending->call.generation.value_or(0) > generation) continue;
-    finish(*pending, agent_result(pending->call, cause, message, pending->started()));
+    finish(*pending, local_result(pending->call, cause, message, pending->started()));
   }
 }
 
@@ -207,7 +206,7 @@ void ContainerLink::close(const std::string& why) {
   retry_timer_.cancel();
   const auto all = unanswered_;
   for (const auto& [key, pending] : all)
-    finish(*pending, agent_result(pending->call, Cause::container_lost, why, pending->started()));
+    finish(*pending, local_result(pending->call, Cause::container_lost, why, pending->started()));
   work_->close();
   urgent_->close();
 }

@@ -19,9 +19,9 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/link/connections.hpp"
 #include "agent/link/wire.hpp"
 #include "base/http/client.hpp"
+#include "base/http/connections.hpp"
 #include "berth/call.hpp"
 
 namespace berth::agent {
@@ -120,8 +120,8 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   [[nodiscard]] std::size_t take_prefix(SlotQueue& queue, Batch& batch, std::size_t bytes) const;
   [[nodiscard]] boost::asio::awaitable<Outcome> exchange(const Batch& batch);
   [[nodiscard]] boost::asio::awaitable<Outcome> read_results(http::ClientConnection& connection, const Batch& batch);
-  [[nodiscard]] Expected<bool> take_line(std::string_view text, const Batch& batch);
-  [[nodiscard]] Expected<void> take_result(ResultLine line, const Batch& batch);
+  [[nodiscard]] Expected<void> take_line(std::string_view text, const Batch& batch, BatchLines& lines);
+  void take_result(ResultLine line, const Batch& batch);
   [[nodiscard]] Expected<void> take_output(OutputLine line, const Batch& batch);
   [[nodiscard]] http::ClientRequest batch_request(const Batch& batch) const;
   void settle(const Batch& batch, const Outcome& outcome);
@@ -134,8 +134,8 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
 
   boost::asio::io_context& context_;
   LinkOptions options_;
-  std::shared_ptr<Connections> work_;    // slots + 1: batches, files, resets
-  std::shared_ptr<Connections> urgent_;  // 1: health and cancelling, never behind a long transfer
+  std::shared_ptr<http::Connections> work_;    // slots + 1: batches, files, resets
+  std::shared_ptr<http::Connections> urgent_;  // 1: health and cancelling, never behind a long transfer
   boost::asio::steady_timer retry_timer_;
   std::map<std::string, SlotQueue, std::less<>> slots_;
   std::deque<std::string> ready_;  // slots with something to send, first come first served

@@ -17,10 +17,6 @@ TimePoint now() {
   return std::chrono::steady_clock::now();
 }
 
-tl::unexpected<Error> lie(std::string message) {
-  return fail("protocol", std::move(message));
-}
-
 // Holds the link's only right to write, until done() or the end.
 class Writing {
  public:
@@ -87,52 +83,40 @@ asio::awaitable<ContainerLink::Outcome> ContainerLink::exchange(const Batch& bat
 asio::awaitable<ContainerLink::Outcome> ContainerLink::read_results(http::ClientConnection& connection,
                                                                     const Batch& batch) {
   using Kind = Outcome::Kind;
-  bool ended = false;
+  std::vector<std::string> ids;
+  for (const PendingPtr& pending : batch) ids.push_back(pending->call.execution_id);
+  BatchLines lines(std::move(ids));
   while (true) {
-    const auto line =
+    const auto text =
         co_await connection.read_line(options_.limits.line_bytes, Deadline(now() + options_.limits.silence));
-    if (!line) co_return Outcome{line.error().code == "protocol" ? Kind::nonsense : Kind::cut, line.error()};
-    if (!*line && ended) co_return Outcome{};
-    if (!*line) co_return Outcome{Kind::cut, Error{"transport", "the answer was cut before its end line", {}}};
-    const auto end = ended ? lie("a line after the end line") : take_line(**line, batch);
-    if (!end) co_return Outcome{Kind::nonsense, end.error()};
-    ended = *end;
+    if (!text) co_return Outcome{text.error().code == "protocol" ? Kind::nonsense : Kind::cut, text.error()};
+    if (!*text && lines.ended()) co_return Outcome{};
+    if (!*text) co_return Outcome{Kind::cut, Error{"transport", "the answer was cut before its end line", {}}};
+    const auto taken = take_line(**text, batch, lines);
+    if (!taken) co_return Outcome{Kind::nonsense, taken.error()};
   }
 }
 
-// Whether it was the end line.
-Expected<bool> ContainerLink::take_line(std::string_view text, const Batch& batch) {
-  auto line = parse_line(text);
+Expected<void> ContainerLink::take_line(std::string_view text, const Batch& batch, BatchLines& lines) {
+  auto line = lines.take(text);
   if (!line) return tl::unexpected(line.error());
-  if (auto* result = std::get_if<ResultLine>(&*line))
-    return take_result(std::move(*result), batch).map([] { return false; });
-  if (auto* output = std::get_if<OutputLine>(&*line))
-    return take_output(std::move(*output), batch).map([] { return false; });
-  const auto* end = std::get_if<EndLine>(&*line);
-  if (end == nullptr) return false;
-  const bool all = std::all_of(batch.begin(), batch.end(), [](const PendingPtr& each) { return each->received; });
-  if (!all || end->results != batch.size()) return lie("the end line came before every result");
-  return true;
+  if (auto* result = std::get_if<ResultLine>(&*line)) take_result(std::move(*result), batch);
+  if (auto* output = std::get_if<OutputLine>(&*line)) return take_output(std::move(*output), batch);
+  return {};
 }
 
-Expected<void> ContainerLink::take_result(ResultLine line, const Batch& batch) {
-  if (line.index >= batch.size())
-    return lie("a result for place " + std::to_string(line.index) + " of " + std::to_string(batch.size()));
+void ContainerLink::take_result(ResultLine line, const Batch& batch) {
   const PendingPtr pending = batch[line.index];
-  if (pending->call.execution_id != line.result.execution_id) return lie("a result with another call's execution id");
-  if (pending->received) return lie("a second result for the same call");
-  pending->received = true;
   finish(*pending, std::move(line.result));
   leave_slot(*pending);
   pump();
-  return {};
 }
 
 Expected<void> ContainerLink::take_output(OutputLine line, const Batch& batch) {
   const auto found = std::find_if(batch.begin(), batch.end(), [&line](const PendingPtr& each) {
     return each->call.execution_id == line.execution_id;
   });
-  if (found == batch.end() || !(*found)->sink || (*found)->received) return lie("output of a call that is not running");
+  if (found == batch.end() || !(*found)->sink) return fail("protocol", "output that nobody asked for");
   if ((*found)->answered) return {};
   // After a broken connection the server begins again; what the sink has seen it does not get twice.
   std::uint64_t& next = (*found)->next_offset[line.stream];

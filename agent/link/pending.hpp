@@ -7,7 +7,7 @@
 #include <string>
 
 #include "agent/link/link.hpp"
-#include "agent/promise.hpp"
+#include "base/http/promise.hpp"
 
 namespace berth::agent {
 
@@ -18,10 +18,9 @@ struct ContainerLink::Pending {
   Call call;
   std::string body;  // the batch element
   OutputSink sink;
-  Promise<Result> answer;
+  http::Promise<Result> answer;
   TimePoint answer_by{};  // own time limit and those of the calls before it in its slot
   bool answered = false;  // by whoever; a later line for it is dropped
-  bool received = false;  // a result line came in the batch that is under way
   bool in_batch = false;
   bool sending = false;  // its batch is being written
   bool sent = false;     // bytes of it may have reached the server in an earlier or this try

@@ -70,7 +70,7 @@ void Runtime::remove_job(const std::string& name, bool force) {
 asio::awaitable<Expected<pool::Lease>> Runtime::acquire(AcquireRequest request) {
   const auto self = shared_from_this();
   const pool::RequestId id = next_request_++;
-  const auto answer = std::make_shared<Promise<Expected<pool::Lease>>>(context_);
+  const auto answer = std::make_shared<http::Promise<Expected<pool::Lease>>>(context_);
   waiting_.emplace(id, answer);
   pool::AcquireRequested event;
   event.request = id;

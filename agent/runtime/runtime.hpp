@@ -17,7 +17,7 @@
 
 #include "agent/link/link.hpp"
 #include "agent/pool/pool.hpp"
-#include "agent/promise.hpp"
+#include "base/http/promise.hpp"
 #include "drivers/driver.hpp"
 #include "jobs/job.hpp"
 
@@ -127,7 +127,7 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   std::map<std::string, Container> containers_;
   std::map<std::string, HealthFacts> health_;
   std::map<std::string, Error> start_errors_;  // job -> why its last container did not come up
-  std::map<pool::RequestId, std::shared_ptr<Promise<Expected<pool::Lease>>>> waiting_;
+  std::map<pool::RequestId, std::shared_ptr<http::Promise<Expected<pool::Lease>>>> waiting_;
   pool::RequestId next_request_ = 1;
   std::deque<pool::Event> events_;
   bool stepping_ = false;

@@ -76,6 +76,19 @@ asio::awaitable<Expected<void>> ClientConnection::Impl::connect(Deadline deadlin
   co_return Expected<void>();
 }
 
+asio::awaitable<Expected<void>> ClientConnection::Impl::open(Self self, Deadline deadline) {
+  if (self->reusable()) co_return Expected<void>();
+  const std::uint64_t closes = self->closes_;
+  const Expected<void> connected = co_await self->connect(deadline);
+  if (!connected) co_return fail("connect", connected.error().message);
+  if (self->closes_ != closes) {
+    self->wire_->close();
+    co_return fail("transport", "closed");
+  }
+  self->settled_ = true;
+  co_return Expected<void>();
+}
+
 asio::awaitable<Expected<ResponseHead>> ClientConnection::Impl::send(Self self, const ClientRequest& request,
                                                                      Deadline deadline) {
   Expected<std::string> head = format_head(request, self->address_);
@@ -108,8 +121,9 @@ asio::awaitable<Expected<ResponseHead>> ClientConnection::Impl::exchange(const C
   answered_ = false;
   std::array<iovec, 2> parts{iovec{head.data(), head.size()},
                              iovec{const_cast<char*>(request.body.data()), request.body.size()}};
-  const IoResult sent = co_await wire_->write(std::span(parts).first(request.body.empty() ? 1 : 2), deadline);
-  if (sent.status == IoStatus::timed_out) co_return wire_error(sent.status);
+  const IoResult sent =
+      co_await wire_->write(std::span(parts).first(request.body.empty() ? 1 : 2), deadline, write_stall_);
+  if (sent.status == IoStatus::timed_out) co_return fail("timeout", "the server does not take the request");
   // A server that refuses early closes before it has read all: its answer may still be there.
   Expected<ParsedResponse> parsed = co_await read_final_head(request.method == "HEAD", deadline);
   if (!parsed) co_return tl::unexpected(parsed.error());
@@ -154,12 +168,15 @@ void ClientConnection::Impl::note_progress() {
   if (!settled_ && wire_) wire_->close();
 }
 
-ClientConnection::ClientConnection(asio::io_context& context, Address address)
-    : impl_(std::make_shared<Impl>(context, std::move(address))) {}
+ClientConnection::ClientConnection(asio::io_context& context, Address address, Duration write_stall)
+    : impl_(std::make_shared<Impl>(context, std::move(address), write_stall)) {}
 ClientConnection::~ClientConnection() {
   impl_->close();
 }
 
+asio::awaitable<Expected<void>> ClientConnection::open(Deadline deadline) {
+  return Impl::open(impl_, deadline);
+}
 asio::awaitable<Expected<ResponseHead>> ClientConnection::send(const ClientRequest& request, Deadline deadline) {
   return Impl::send(impl_, request, deadline);
 }

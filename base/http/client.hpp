@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -47,11 +48,17 @@ struct ResponseHead {
 // "protocol" (the answer is not HTTP, or over a bound). After any error the connection is closed.
 class ClientConnection {
  public:
-  ClientConnection(asio::io_context& context, Address address);
+  static constexpr std::chrono::seconds kWriteStall{30};
+
+  // `write_stall`: how long the server may take no byte of a request before the send ends with "timeout".
+  ClientConnection(asio::io_context& context, Address address, Duration write_stall = kWriteStall);
   ~ClientConnection();
   ClientConnection(const ClientConnection&) = delete;
   ClientConnection& operator=(const ClientConnection&) = delete;
 
+  // Connects if needed, for callers whose patience with a server that does not answer at all is shorter than with one
+  // that works. Every error has code "connect", or "transport" after close().
+  [[nodiscard]] asio::awaitable<Expected<void>> open(Deadline deadline);
   // Connects if needed, sends, reads the head. A kept-alive connection that the server closed while it was idle is
   // replaced once, silently, when no byte of the answer had come and the request's method is GET or HEAD.
   [[nodiscard]] asio::awaitable<Expected<ResponseHead>> send(const ClientRequest& request, Deadline deadline);

@@ -17,9 +17,11 @@ namespace berth::http {
 // Each coroutine holds the Impl, so that a ClientConnection may be destroyed in the middle of a call.
 class ClientConnection::Impl {
  public:
-  Impl(asio::io_context& context, Address address) : context_(context), address_(std::move(address)) {}
+  Impl(asio::io_context& context, Address address, Duration write_stall)
+      : context_(context), address_(std::move(address)), write_stall_(write_stall) {}
 
   using Self = std::shared_ptr<Impl>;
+  static asio::awaitable<Expected<void>> open(Self self, Deadline deadline);
   static asio::awaitable<Expected<ResponseHead>> send(Self self, const ClientRequest& request, Deadline deadline);
   static asio::awaitable<Expected<std::string>> read_some(Self self, std::size_t max_bytes, Deadline deadline);
   static asio::awaitable<Expected<std::string>> read_body(Self self, std::size_t max_bytes, Deadline deadline);
@@ -41,6 +43,7 @@ class ClientConnection::Impl {
 
   asio::io_context& context_;
   Address address_;
+  Duration write_stall_;
   std::shared_ptr<Dial> dial_;
   std::shared_ptr<Wire> wire_;
   InputBuffer input_{kMaxResponseHead};

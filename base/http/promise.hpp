@@ -12,7 +12,7 @@
 
 #include "base/deadline.hpp"
 
-namespace berth::agent {
+namespace berth::http {
 
 template <typename T>
 class Promise {
@@ -42,4 +42,4 @@ class Promise {
   std::optional<T> value_;
 };
 
-}  // namespace berth::agent
+}  // namespace berth::http

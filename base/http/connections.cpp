@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/link/connections.hpp"
+#include "base/http/connections.hpp"
 
 #include <algorithm>
 
-namespace berth::agent {
+namespace berth::http {
 
-namespace asio = boost::asio;
+Connections::Connections(asio::io_context& context, Address address, std::size_t limit, Duration write_stall)
+    : context_(context), address_(std::move(address)), limit_(limit), write_stall_(write_stall) {}
 
-Connections::Connections(asio::io_context& context, http::Address address, std::size_t limit)
-    : context_(context), address_(std::move(address)), limit_(limit) {}
-
-Connections::Loan::Loan(std::shared_ptr<Connections> owner, std::unique_ptr<http::ClientConnection> connection)
+Connections::Loan::Loan(std::shared_ptr<Connections> owner, std::unique_ptr<ClientConnection> connection)
     : owner_(std::move(owner)), connection_(std::move(connection)) {}
 
 Connections::Loan::~Loan() {
@@ -18,9 +16,9 @@ Connections::Loan::~Loan() {
 }
 
 Connections::Loan Connections::lend() {
-  std::unique_ptr<http::ClientConnection> connection;
+  std::unique_ptr<ClientConnection> connection;
   if (idle_.empty()) {
-    connection = std::make_unique<http::ClientConnection>(context_, address_);
+    connection = std::make_unique<ClientConnection>(context_, address_, write_stall_);
   } else {
     connection = std::move(idle_.back());
     idle_.pop_back();
@@ -42,7 +40,7 @@ asio::awaitable<Connections::Loan> Connections::borrow(Deadline until) {
   co_return lend();
 }
 
-void Connections::give_back(std::unique_ptr<http::ClientConnection> connection) {
+void Connections::give_back(std::unique_ptr<ClientConnection> connection) {
   std::erase(in_use_, connection.get());
   if (closed_) return;
   if (connection->is_open()) idle_.push_back(std::move(connection));
@@ -54,7 +52,7 @@ void Connections::give_back(std::unique_ptr<http::ClientConnection> connection) 
 
 void Connections::cut() {
   idle_.clear();
-  for (http::ClientConnection* connection : in_use_) connection->close();
+  for (ClientConnection* connection : in_use_) connection->close();
 }
 
 void Connections::close() {
@@ -63,4 +61,4 @@ void Connections::close() {
   for (const auto& turn : std::exchange(waiting_, {})) turn->set(true);
 }
 
-}  // namespace berth::agent
+}  // namespace berth::http

@@ -9,31 +9,32 @@
 #include <memory>
 #include <vector>
 
-#include "agent/promise.hpp"
 #include "base/http/client.hpp"
+#include "base/http/promise.hpp"
 
-namespace berth::agent {
+namespace berth::http {
 
 class Connections : public std::enable_shared_from_this<Connections> {
  public:
-  Connections(boost::asio::io_context& context, http::Address address, std::size_t limit);
+  Connections(boost::asio::io_context& context, Address address, std::size_t limit,
+              Duration write_stall = ClientConnection::kWriteStall);
 
   // The right to use one connection; gives it back when destroyed. A connection in the middle of an answer has to be
   // closed first, else the next user would read the rest of it.
   class Loan {
    public:
     Loan() = default;
-    Loan(std::shared_ptr<Connections> owner, std::unique_ptr<http::ClientConnection> connection);
+    Loan(std::shared_ptr<Connections> owner, std::unique_ptr<ClientConnection> connection);
     Loan(Loan&&) noexcept = default;
     Loan& operator=(Loan&&) noexcept = delete;
     ~Loan();
-    [[nodiscard]] http::ClientConnection& operator*() const { return *connection_; }
-    [[nodiscard]] http::ClientConnection* operator->() const { return connection_.get(); }
+    [[nodiscard]] ClientConnection& operator*() const { return *connection_; }
+    [[nodiscard]] ClientConnection* operator->() const { return connection_.get(); }
     [[nodiscard]] explicit operator bool() const { return connection_ != nullptr; }
 
    private:
     std::shared_ptr<Connections> owner_;
-    std::unique_ptr<http::ClientConnection> connection_;
+    std::unique_ptr<ClientConnection> connection_;
   };
 
   // An empty loan when the deadline came first or the set was closed.
@@ -45,16 +46,17 @@ class Connections : public std::enable_shared_from_this<Connections> {
   [[nodiscard]] std::size_t in_use() const { return in_use_.size(); }
 
  private:
-  void give_back(std::unique_ptr<http::ClientConnection> connection);
+  void give_back(std::unique_ptr<ClientConnection> connection);
   [[nodiscard]] Loan lend();
 
   boost::asio::io_context& context_;
-  http::Address address_;
+  Address address_;
   std::size_t limit_;
+  Duration write_stall_;
   bool closed_ = false;
-  std::vector<std::unique_ptr<http::ClientConnection>> idle_;
-  std::vector<http::ClientConnection*> in_use_;
+  std::vector<std::unique_ptr<ClientConnection>> idle_;
+  std::vector<ClientConnection*> in_use_;
   std::deque<std::shared_ptr<Promise<bool>>> waiting_;
 };
 
-}  // namespace berth::agent
+}  // namespace berth::http
