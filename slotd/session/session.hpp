@@ -23,17 +23,9 @@
 #include "berth/error.hpp"
 #include "slotd/execution.hpp"
 #include "slotd/slot_room.hpp"
+#include "slotd/terminal/terminal_size.hpp"
 
 namespace berth::slotd {
-
-struct TerminalSize {
-  unsigned columns = 120;
-  unsigned rows = 40;
-  friend bool operator==(const TerminalSize&, const TerminalSize&) = default;
-};
-inline constexpr TerminalSize kSmallestTerminal{20, 10};
-inline constexpr TerminalSize kLargestTerminal{500, 200};
-[[nodiscard]] TerminalSize clamped(TerminalSize size);
 
 // Whoever shows or records the terminal. Called on the io_context's thread, synchronously: do little, never throw, and
 // do not call back into the session.
@@ -44,6 +36,9 @@ class TerminalListener {
   virtual void terminal_started(TerminalSize size) = 0;
   // What a terminal is to show, in order, in pieces of any size: line ends are CR LF, our own traffic is taken out.
   virtual void terminal_output(std::string_view bytes) = 0;
+  // What the terminal answers to the program's questions in it: asked for after every output and typed for it, except
+  // while run() has the terminal.
+  [[nodiscard]] virtual std::string take_replies() = 0;
   virtual void terminal_resized(TerminalSize size) = 0;
   // The shell is gone; what it showed stays valid.
   virtual void terminal_ended() = 0;
