@@ -17,8 +17,16 @@ void LineLog::append(std::string_view line) {
     begin_ += line.size();
     return;
   }
-  if (wanted > text_.capacity()) text_.reserve(std::min(limit_, std::max(wanted, 2 * text_.capacity())));
+  if (wanted > text_.capacity()) grow(std::min(limit_, std::max(wanted, 2 * text_.capacity())));
   text_ += line;
+}
+
+// A string that grows by itself doubles, past the limit.
+void LineLog::grow(std::size_t capacity) {
+  std::string larger;
+  larger.reserve(capacity);
+  larger += text_;
+  text_.swap(larger);
 }
 
 void LineLog::clear() {

@@ -35,6 +35,7 @@ class LineLog {
 
  private:
   void drop_oldest(std::size_t at_least);
+  void grow(std::size_t capacity);
 
   const std::size_t limit_;
   std::uint64_t begin_;

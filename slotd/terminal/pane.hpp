@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "slotd/session/session.hpp"
 #include "slotd/terminal/recording.hpp"
 #include "slotd/terminal/screen.hpp"
+#include "slotd/terminal/terminal_listener.hpp"
 
 namespace berth::slotd {
 

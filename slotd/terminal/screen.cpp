@@ -105,7 +105,8 @@ void Screen::keep_rows(const Grid& grid, int count) {
 
 void Screen::text(std::string_view utf8) {
   // libvterm keeps every mark of a character: a character of ours ends a chain that nobody could read.
-  if (glyph_points_ > kMaxGlyphPoints) write("\xEF\xBF\xBD");
+  const bool may_be_mark = (static_cast<unsigned char>(utf8[0]) & 0x80U) != 0;
+  if (may_be_mark && glyph_points_ > kMaxGlyphPoints) write("\xEF\xBF\xBD");
   write(utf8);
   auto last = utf8.size() - 1;
   while (last > 0 && (static_cast<unsigned char>(utf8[last]) & 0xC0U) == 0x80U) --last;
