@@ -27,11 +27,6 @@ Expected<void> check_clean(const isolation::Ready& facts, const isolation::Measu
 
 }  // namespace
 
-// The pidfd is watched through a duplicate, so that Asio and the room each own theirs.
-struct SlotRoom::Grave {
-  std::unique_ptr<isolation::Room> room;
-};
-
 SlotRoom::SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, isolation::RoomSpec spec)
     : executor_(executor), factory_(factory), spec_(std::move(spec)), changed_(executor) {}
 
@@ -40,7 +35,7 @@ SlotRoom::~SlotRoom() {
   if (control_) (void)control_->release();
 }
 
-std::unique_ptr<SlotRoom::Grave> SlotRoom::bury() {
+std::unique_ptr<isolation::Room> SlotRoom::bury() {
   if (control_) (void)control_->release();
   control_.reset();
   room_ended();
@@ -49,9 +44,7 @@ std::unique_ptr<SlotRoom::Grave> SlotRoom::bury() {
   build_error_.reset();
   if (!room_) return nullptr;
   room_->begin_destroy();
-  auto grave = std::make_unique<Grave>();
-  grave->room = std::move(room_);
-  return grave;
+  return std::move(room_);
 }
 
 void SlotRoom::room_ended() {
@@ -65,17 +58,18 @@ void SlotRoom::room_ended() {
   running_.clear();
 }
 
-asio::awaitable<Expected<void>> SlotRoom::await_death(std::unique_ptr<Grave> grave) {
-  if (!grave) co_return Expected<void>{};
+asio::awaitable<Expected<void>> SlotRoom::await_death(std::unique_ptr<isolation::Room> dying) {
+  if (!dying) co_return Expected<void>{};
   using namespace asio::experimental::awaitable_operators;
-  asio::posix::stream_descriptor death(executor_, ::fcntl(grave->room->death_fd(), F_DUPFD_CLOEXEC, 0));
+  // Watched through a duplicate, so that Asio and the room each own theirs.
+  asio::posix::stream_descriptor death(executor_, ::fcntl(dying->death_fd(), F_DUPFD_CLOEXEC, 0));
   asio::steady_timer limit(executor_, kDeathLimit);
   const auto done =
       co_await (death.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable)) ||
                 limit.async_wait(asio::as_tuple(asio::use_awaitable)));
   if (done.index() == 1) co_return fail("isolation", "the processes of slot " + spec_.slot + " did not end in time");
-  const int keeper = grave->room->keeper_pid();
-  auto finished = grave->room->finish_destroy();
+  const int keeper = dying->keeper_pid();
+  auto finished = dying->finish_destroy();
   keepers_.erase(keeper);
   co_return finished;
 }
@@ -91,7 +85,7 @@ asio::awaitable<Expected<void>> SlotRoom::await_ready(Deadline deadline) {
 }
 
 asio::awaitable<Expected<void>> SlotRoom::rebuild() {
-  auto grave = bury();
+  auto dying = bury();
   // The new room is built while the old one dies; neither touches the other.
   auto begun = factory_.begin(spec_);
   if (begun) {
@@ -100,7 +94,7 @@ asio::awaitable<Expected<void>> SlotRoom::rebuild() {
     control_ = std::make_unique<asio::posix::stream_descriptor>(executor_, room_->control_fd());
     watch();
   }
-  auto dead = co_await await_death(std::move(grave));
+  auto dead = co_await await_death(std::move(dying));
   if (!begun) co_return tl::unexpected<Error>(begun.error());
   auto built = co_await await_ready(Deadline(std::chrono::steady_clock::now() + kBuildLimit));
   if (!built) co_return built;

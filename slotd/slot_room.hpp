@@ -65,9 +65,9 @@ class SlotRoom {
   [[nodiscard]] bool waits_for(int pid) const { return keepers_.count(pid) > 0; }
 
  private:
-  struct Grave;  // a room whose processes are dying
-  [[nodiscard]] std::unique_ptr<Grave> bury();
-  [[nodiscard]] asio::awaitable<Expected<void>> await_death(std::unique_ptr<Grave> grave);
+  // Lets go of the room, whose processes begin to die; null when there is none.
+  [[nodiscard]] std::unique_ptr<isolation::Room> bury();
+  [[nodiscard]] asio::awaitable<Expected<void>> await_death(std::unique_ptr<isolation::Room> dying);
   [[nodiscard]] asio::awaitable<Expected<void>> await_ready(Deadline deadline);
   void watch();
   void handle(isolation::Event event);
