@@ -37,6 +37,7 @@ asio::awaitable<Expected<std::shared_ptr<Wire>>> Dial::run(std::shared_ptr<Dial>
   for (const auto& endpoint : *endpoints) {
     Expected<std::shared_ptr<Wire>> wire = co_await self->reach(endpoint, deadline);
     if (wire) co_return wire;
+    if (self->wire_) self->wire_->close();  // its timer would hold the socket until the deadline
     last = wire.error();
     if (last.code == "timeout" || self->cancelled_) break;
   }

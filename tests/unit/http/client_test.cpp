@@ -244,6 +244,19 @@ TEST_P(Client, SaysConnectWhenNobodyListens) {
   EXPECT_EQ(code_of(whole), "connect");
 }
 
+// The socket and its timer used to stay until the deadline.
+TEST(ClientConnect, LeavesNothingBehindWhenNobodyListens) {
+  asio::io_context context;
+  {
+    ClientConnection client(context, Address{{}, "127.0.0.1", 1});
+    const Deadline late(std::chrono::steady_clock::now() + kPatience);
+    EXPECT_EQ(code_of(run(context, client.open(late))), "connect");
+  }
+  context.restart();
+  context.run_for(1s);
+  EXPECT_TRUE(context.stopped());
+}
+
 TEST(ClientNames, AreLookedUp) {
   asio::io_context context;
   TestServer server(echo);
