@@ -2,6 +2,7 @@
 #include "slotd/call_request.hpp"
 
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/text.hpp"
 #include "slotd/metadata.hpp"
@@ -10,6 +11,11 @@ namespace berth::slotd {
 namespace {
 
 using Step = tl::expected<void, Refusal>;
+
+// Values take memory of their own beside their text: an object inside an object about 160 bytes (threats.md row 48
+// allows 16 MB for a message).
+constexpr std::size_t kValueBytes = 160;
+constexpr JsonBounds kCallBounds{.max_bytes = std::size_t{2} << 20, .max_depth = 64, .max_values = 65'536};
 
 tl::unexpected<Refusal> refuse(std::string error, std::string code = "bad_call") {
   Refusal refusal;
@@ -52,11 +58,16 @@ Step read_string(const Json& object, const char* key, std::string& out) {
   return {};
 }
 
-Step read_args(const Json& object, CallRequest& call) {
+Step read_args(const Json& object) {
   const auto* value = member(object, "args");
   if (value != nullptr && !value->is_object()) return refuse("args must be an object");
-  call.args = std::make_shared<const Json>(value == nullptr ? Json::object() : *value);
   return {};
+}
+
+std::size_t values_in(const Json& value) {
+  if (!value.is_structured()) return 1;
+  return std::accumulate(value.begin(), value.end(), std::size_t{1},
+                         [](std::size_t sum, const Json& inner) { return sum + values_in(inner); });
 }
 
 Step read_timeout(const Json& object, CallRequest& call, double max_timeout_seconds) {
@@ -131,11 +142,11 @@ Step read_generation(const Json& object, CallRequest& call) {
 
 // Replays are recognised by what would run, so the digest leaves out the slot, the generation and the id.
 std::string digest_of(const Json& object) {
-  Json content = Json::object();
+  std::string content;
   for (const char* key : {"tool", "args", "timeout", "env", "limits"}) {
-    if (const auto* value = member(object, key)) content[key] = *value;
+    if (const auto* value = member(object, key)) content.append(key).append(":").append(dump_json(*value)).append("\n");
   }
-  return sha256_hex(dump_json(content));
+  return sha256_hex(content);
 }
 
 Step read_all(const Json& object, CallRequest& call, double max_timeout_seconds) {
@@ -146,13 +157,13 @@ Step read_all(const Json& object, CallRequest& call, double max_timeout_seconds)
   if (auto step = read_timeout(object, call, max_timeout_seconds); !step) return step;
   if (auto step = read_env(object, call); !step) return step;
   if (auto step = read_limits(object, call); !step) return step;
-  return read_args(object, call);
+  return read_args(object);
 }
 
 }  // namespace
 
 tl::expected<CallRequest, Refusal> parse_call_request(std::string_view text, double max_timeout_seconds) {
-  const auto object = parse_json(text);
+  auto object = parse_json(text, kCallBounds);
   if (!object || !object->is_object()) {
     auto refusal = refuse(object ? "Expected an object" : "Invalid JSON", object ? "bad_call" : object.error().code);
     refusal.value().five_keys = false;
@@ -165,6 +176,10 @@ tl::expected<CallRequest, Refusal> parse_call_request(std::string_view text, dou
     return tl::unexpected<Refusal>(std::move(step.error()));
   }
   if (call.id_given) call.digest = digest_of(*object);
+  call.memory_bytes = text.size() + values_in(*object) * kValueBytes;
+  // Moved, never copied: the values of a hostile call take several times its text.
+  auto args = object->find("args");
+  call.args = std::make_shared<const Json>(args == object->end() ? Json::object() : std::move(*args));
   return call;
 }
 

@@ -40,6 +40,7 @@ struct CallRequest {
   CallLimits limits;
   std::string digest;  // SHA-256 over {tool, args, timeout, env, limits}
   std::size_t request_bytes = 0;
+  std::size_t memory_bytes = 0;  // what it takes while it waits: text and values of args, estimated from above
 };
 
 enum class ExecutionState : std::uint8_t { queued, running, finished };
@@ -75,6 +76,9 @@ class Execution : public std::enable_shared_from_this<Execution> {
   bool cancel_requested = false;
   bool delivered = false;   // the reply was sent to somebody, whole
   std::size_t waiters = 0;  // connections that wait for the reply
+  // For callers that went: when it ends unless somebody waits again, and whether App counts the time.
+  TimePoint wanted_until{};
+  bool abandoned = false;
 
   void add_listener(std::weak_ptr<ExecutionListener> listener) { listeners_.push_back(std::move(listener)); }
   void notify();

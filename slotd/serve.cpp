@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "slotd/serve.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,12 +39,30 @@ Expected<void> make_data_dir(const std::string& path) {
                                      "give --data-dir a directory that this user can write"});
 }
 
+// As many connections as descriptors allow beside those that the slots need: a full house never keeps a call from
+// having its pipes.
+http::ServerLimits limits_for(unsigned slots) {
+  constexpr rlim_t kOwn = 64;
+  constexpr rlim_t kPerSlot = 32;
+  http::ServerLimits limits;
+  const rlim_t kept = kOwn + kPerSlot * slots;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return limits;
+  files.rlim_cur = std::max(files.rlim_cur, std::min<rlim_t>(files.rlim_max, kept + limits.max_connections));
+  (void)::setrlimit(RLIMIT_NOFILE, &files);
+  const rlim_t free = files.rlim_cur > kept * 2 ? files.rlim_cur - kept : files.rlim_cur / 2;
+  limits.max_connections = std::min<std::size_t>(limits.max_connections, free);
+  return limits;
+}
+
 class Service {
  public:
   Service(const Options& options, std::unique_ptr<isolation::RoomFactory> factory)
       : options_(options),
         app_(context_, AppOptions{options.spec, options.data_dir, options.token_sha256}, std::move(factory)),
-        server_(context_, [this](http::Exchange& exchange) { return app_.handle(exchange); }),
+        server_(
+            context_, [this](http::Exchange& exchange) { return app_.handle(exchange); },
+            limits_for(options.spec.slots)),
         signals_(context_, SIGTERM, SIGINT),
         lifeline_(context_),
         patience_(context_),

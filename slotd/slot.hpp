@@ -49,6 +49,8 @@ class Slot {
   [[nodiscard]] std::uint64_t generation() const { return floor_; }
   [[nodiscard]] std::string current_execution_id() const;
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
+  // Calls it holds beside the one whose turn it is.
+  [[nodiscard]] std::size_t waiting() const { return queue_.size() + beside_.size(); }
   [[nodiscard]] std::uint64_t disk_bytes() const { return environment_.spec.slot.disk_bytes; }
   [[nodiscard]] const std::optional<Error>& trouble() const { return trouble_; }
   [[nodiscard]] SlotRoom& room() { return room_; }

@@ -83,8 +83,8 @@ asio::awaitable<bool> Connection::serve_one() {
 }
 
 asio::awaitable<Expected<std::optional<RequestHead>>> Connection::read_head() {
-  const TimePoint start = now();
-  Deadline deadline(start + (first_ ? core_->limits.head_timeout : core_->limits.idle_timeout));
+  waits_since_ = now();
+  Deadline deadline(waits_since_ + (first_ ? core_->limits.head_timeout : core_->limits.idle_timeout));
   bool begun = false;
   HeadScan scan;
   while (true) {

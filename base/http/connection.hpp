@@ -25,6 +25,7 @@ struct ServerCore {
   ServerLimits limits;
   std::uint64_t refused = 0;
   bool stopping = false;
+  std::size_t held_bodies = 0;  // bytes of bodies that were read whole and whose requests are not over
   DateText date;
 };
 
@@ -38,6 +39,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void cut();      // closes now and cancels the handler
   void release();  // after run() has ended in whatever way
   void retire();   // closes after the answer in progress, or now when there is none
+  // Since when it waits for a request's head to be whole; TimePoint::max() while one is being handled.
+  [[nodiscard]] TimePoint waits_since() const { return busy_ ? TimePoint::max() : waits_since_; }
 
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] ServerCore& core() { return *core_; }
@@ -69,6 +72,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t id_;
   bool first_ = true;
   bool busy_ = false;
+  TimePoint waits_since_ = std::chrono::steady_clock::now();
   asio::cancellation_signal cancel_;
   asio::cancellation_signal cancel_watch_;
   std::function<void()> gone_;

@@ -25,7 +25,13 @@ ServerExchange::ServerExchange(Connection& connection, RequestHead head)
       awaits_continue_(head_.modern && !body_.done() && head_.field("expect").has_value()),
       keep_alive_(head_.keep_alive) {}
 
-ServerExchange::~ServerExchange() = default;
+ServerExchange::~ServerExchange() {
+  body_used();
+}
+
+void ServerExchange::body_used() {
+  connection_.core().held_bodies -= std::exchange(body_held_, 0);
+}
 
 asio::awaitable<Expected<void>> ServerExchange::respond(Response response) {
   if (state_ != State::open) co_return fail("disconnected", "the answer was already given or the peer is gone");

@@ -18,6 +18,7 @@ class ServerExchange final : public Exchange {
   [[nodiscard]] const RequestHead& head() const override { return head_; }
   [[nodiscard]] std::uint64_t connection_id() const override { return connection_.id(); }
   [[nodiscard]] asio::awaitable<Expected<std::string>> read_body(std::size_t max_bytes) override;
+  void body_used() override;
   [[nodiscard]] asio::awaitable<Expected<std::size_t>> read_some(std::span<char> buffer) override;
   [[nodiscard]] asio::awaitable<Expected<void>> respond(Response response) override;
   [[nodiscard]] asio::awaitable<Expected<void>> begin_stream(Response head,
@@ -44,6 +45,8 @@ class ServerExchange final : public Exchange {
   [[nodiscard]] asio::awaitable<Expected<void>> send_head(const Response& head, std::optional<std::uint64_t> length,
                                                           std::string_view body);
   [[nodiscard]] asio::awaitable<Expected<void>> send_chunk(std::string_view data);
+  // Counts a whole body's memory until the exchange ends; false when there is none left for it.
+  [[nodiscard]] bool hold_body(std::size_t bytes);
   void watch_if_ready();
 
   Connection& connection_;
@@ -57,6 +60,7 @@ class ServerExchange final : public Exchange {
   std::optional<std::uint64_t> answer_left_;
   std::optional<Error> body_error_;
   std::uint64_t body_received_ = 0;
+  std::size_t body_held_ = 0;  // counted in the core's held_bodies
   Duration body_waited_{};
   std::function<void()> gone_;
 };

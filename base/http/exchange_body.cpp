@@ -36,8 +36,16 @@ asio::awaitable<Expected<std::string>> ServerExchange::read_body(std::size_t max
     if (!count) co_return tl::unexpected(count.error());
     body.resize(have + *count);
     if (body.size() > max_bytes) co_return body_failed(over(max_bytes));
+    if (!hold_body(body.size())) co_return body_failed({"busy", "too many large requests at once", "try again"});
   }
   co_return body;
+}
+
+bool ServerExchange::hold_body(std::size_t bytes) {
+  ServerCore& core = connection_.core();
+  core.held_bodies += bytes - body_held_;
+  body_held_ = bytes;
+  return core.held_bodies <= core.limits.body_memory || bytes <= kFirstBodyBlock;
 }
 
 asio::awaitable<Expected<std::size_t>> ServerExchange::read_some(std::span<char> buffer) {
@@ -87,7 +95,8 @@ Deadline ServerExchange::body_deadline(TimePoint now) const {
       std::chrono::duration<double>(static_cast<double>(body_received_) /
                                     static_cast<double>(std::max<std::size_t>(limits.body_bytes_per_second, 1)));
   const Deadline budget = Deadline::after(now, earned + limits.body_grace);
-  return Deadline(budget.at() - body_waited_);
+  // Bytes that came fast are no licence to stop: the credit ends with a stall.
+  return Deadline(budget.at() - body_waited_).earlier(Deadline(now + limits.body_stall));
 }
 
 asio::awaitable<Expected<void>> ServerExchange::allow_body() {

@@ -123,6 +123,7 @@ int gate_status(const Error& error) {
   if (error.code == "expectation") return 417;
   if (error.code == "body_too_large") return 413;
   if (error.code == "too_slow") return 408;
+  if (error.code == "busy") return 429;
   return 400;
 }
 

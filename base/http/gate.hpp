@@ -20,7 +20,8 @@ struct HeadLimits {
 // "version" (505), "expectation" (417). The message names the rule that was broken.
 [[nodiscard]] Expected<RequestHead> check_request_head(std::string_view head, const HeadLimits& limits = {});
 
-// The HTTP status that goes with an error of the gate or of reading a body (body_too_large 413, too_slow 408).
+// The HTTP status that goes with an error of the gate or of reading a body (body_too_large 413, too_slow 408,
+// busy 429).
 [[nodiscard]] int gate_status(const Error& error);
 
 }  // namespace berth::http

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/http/server.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -26,9 +28,14 @@ using namespace std::chrono_literals;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 // Without a free descriptor or memory accept fails at once and again; waiting lets others give theirs back.
 constexpr auto kAcceptBackOff = 100ms;
+constexpr std::size_t kPartThatGoes = 16;
 
 bool is_exhausted(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+bool somebody_waits(int listening) {
+  pollfd state{listening, POLLIN, 0};
+  return ::poll(&state, 1, 0) > 0;
 }
 bool is_nothing_waiting(int error) {
   return error == EAGAIN || error == EWOULDBLOCK;
@@ -76,6 +83,8 @@ class Server::Impl : public ServerCore, public std::enable_shared_from_this<Serv
   static asio::awaitable<void> accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Door> door);
   // False when accepting must pause.
   bool accept_waiting(Door& door);
+  // Cuts a part of the connections that have waited longest for nothing, so that idle ones keep nobody out.
+  void make_room();
   void serve(UniqueFd fd, int family);
   void end(std::uint64_t id);
   [[nodiscard]] std::vector<std::shared_ptr<Connection>> live() const;
@@ -117,7 +126,18 @@ bool Server::Impl::accept_waiting(Door& door) {
     if (is_nothing_waiting(errno)) return true;
     if (is_exhausted(errno)) return false;
   }
+  if (somebody_waits(door.socket.native_handle())) make_room();
   return false;
+}
+
+void Server::Impl::make_room() {
+  const TimePoint old = std::chrono::steady_clock::now() - limits.idle_when_full;
+  auto idle = live();
+  std::erase_if(idle, [old](const auto& connection) { return connection->waits_since() > old; });
+  const std::size_t most = std::min(idle.size(), limits.max_connections / kPartThatGoes + 1);
+  std::partial_sort(idle.begin(), idle.begin() + static_cast<std::ptrdiff_t>(most), idle.end(),
+                    [](const auto& a, const auto& b) { return a->waits_since() < b->waits_since(); });
+  for (std::size_t i = 0; i < most; ++i) idle[i]->cut();
 }
 
 void Server::Impl::serve(UniqueFd fd, int family) {

@@ -4,7 +4,8 @@
 // A handler is called after the head has passed the gate and before the body is read, so that it can refuse without
 // reading. It must send exactly one answer through the Exchange: respond(), or begin_stream() .. write() ..
 // end_stream(). If it returns without one, the server answers: 500, or the status of the body error it ran into
-// (gate_status() gives it). Body bytes that the handler left are drained up to 64 KiB, beyond that the connection closes.
+// (gate_status() gives it). Body bytes that the handler left are drained up to 64 KiB, beyond that the connection
+// closes.
 //
 // g++ 12 destroys aggregate temporaries of a co_await expression twice: give a Response a name, then move it in.
 #pragma once
@@ -39,9 +40,12 @@ class Exchange {
   [[nodiscard]] virtual std::uint64_t connection_id() const = 0;
 
   // The whole body. Errors: "body_too_large" (the handler should answer 413; the connection then closes), "bad_request"
-  // (broken chunking), "too_large" (trailers over 8 KiB), "disconnected", "too_slow".
+  // (broken chunking), "too_large" (trailers over 8 KiB), "disconnected", "too_slow", "busy" (bodies that others send
+  // fill the memory for them; small ones always pass).
   [[nodiscard]] virtual asio::awaitable<Expected<std::string>> read_body(std::size_t max_bytes) = 0;
-  // The next part of the body into `buffer`; 0 at its end. Same errors but body_too_large.
+  // The handler keeps nothing of what read_body() gave it any more: its memory is others' to use.
+  virtual void body_used() {}
+  // The next part of the body into `buffer`; 0 at its end. Same errors but body_too_large, busy.
   [[nodiscard]] virtual asio::awaitable<Expected<std::size_t>> read_some(std::span<char> buffer) = 0;
 
   // A whole answer. HEAD requests send the head alone. Errors: "disconnected", "too_slow".
@@ -67,7 +71,10 @@ struct ServerLimits {
   std::chrono::milliseconds write_stall{30'000};    // a reader that takes nothing for so long is cut
   std::size_t body_bytes_per_second = 1024;         // least rate of a body while it is being read, after the grace
   std::chrono::milliseconds body_grace{10'000};
-  std::size_t max_connections = 4096;  // beyond: accept waits
+  std::chrono::milliseconds body_stall{30'000};      // one that sends nothing of its body for so long is cut
+  std::size_t body_memory = std::size_t{256} << 20;  // of bodies read whole, all connections together
+  std::size_t max_connections = 4096;                // beyond: the longest idle ones go, or accept waits
+  std::chrono::milliseconds idle_when_full{1'000};   // younger ones are not taken for idle then
 };
 
 // Listens on any number of endpoints. stop() (or destruction) closes them. Destruction also cuts every connection and

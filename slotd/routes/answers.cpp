@@ -9,6 +9,7 @@ asio::awaitable<void> send_json(http::Exchange& exchange, int status, std::strin
   http::Response response;
   response.status = status;
   response.body = std::move(body);
+  if (status == 429) response.fields = {kTryAgain};
   (void)co_await exchange.respond(std::move(response));
 }
 
@@ -25,6 +26,8 @@ asio::awaitable<std::optional<std::string>> read_json_body(http::Exchange& excha
     co_await send_error(exchange, 400, body.error().message);
   } else if (body.error().code == "too_slow") {
     co_await send_error(exchange, 408, "Request body came too slowly");
+  } else if (body.error().code == "busy") {
+    co_await send_error(exchange, 429, body.error().message, "busy");
   }
   co_return std::nullopt;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "slotd/routes/app.hpp"
 
+#include <malloc.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -13,6 +15,11 @@ namespace berth::slotd {
 namespace {
 
 constexpr std::size_t kMaxQueued = 4096;  // calls a container (wire.md 1.11)
+// One slot's flood leaves room for the others; a whole batch fits.
+constexpr std::size_t kMaxQueuedPerSlot = 1024;
+// Memory of all calls that have not ended: two of the largest batches.
+constexpr std::size_t kMaxWaitingBytes = std::size_t{128} << 20;
+constexpr std::size_t kWorthTrimming = std::size_t{16} << 20;
 constexpr auto kExpiryPeriod = std::chrono::seconds(10);
 // Clients of slot servers give up when the asked time has passed, so from here on the answer comes a little before.
 constexpr Seconds kEarlyFrom{10};
@@ -41,6 +48,7 @@ App::App(asio::io_context& context, AppOptions options, std::unique_ptr<isolatio
                                     {0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600})),
       environment_{options_.spec, *factory_,         tools_,
                    ledger_,       options_.data_dir, [this](Execution& execution) { count(execution); }},
+      abandoned_news_(context.get_executor()),
       closing_(context.get_executor()) {
   for (unsigned index = 0; index < options_.spec.slots; ++index) {
     slots_.push_back(std::make_unique<Slot>(context_.get_executor(), environment_, index));
@@ -55,6 +63,7 @@ asio::awaitable<Expected<void>> App::open() {
   if (!ready) co_return ready;
   for (auto& slot : slots_) slot->open();
   asio::co_spawn(context_, expire_results(), asio::detached);
+  asio::co_spawn(context_, watch_abandoned(), asio::detached);
   co_return Expected<void>{};
 }
 
@@ -62,6 +71,8 @@ asio::awaitable<void> App::expire_results() {
   while (!closed_) {
     co_await closing_.wait(Deadline(now() + kExpiryPeriod));
     ledger_.expire(now());
+    // What large calls leave is scattered over the heap: the allocator keeps it unless it is told.
+    if (std::exchange(ended_bytes_, 0) > kWorthTrimming) ::malloc_trim(0);
   }
 }
 
@@ -72,6 +83,7 @@ void App::cancel_all() {
 asio::awaitable<void> App::close() {
   closed_ = true;
   closing_.notify_all();
+  abandoned_news_.notify_all();
   // All rooms die at once; only waiting for them is one after the other.
   std::size_t left = slots_.size();
   AsyncEvent done(context_.get_executor());
@@ -90,6 +102,8 @@ Slot* App::find_slot(std::string_view id) {
 }
 
 void App::count(Execution& execution) {
+  waiting_bytes_ -= execution.call.memory_bytes;
+  ended_bytes_ += execution.call.memory_bytes + execution.result->output.size();
   const auto& metadata = execution.result->metadata;
   // The cause is the first key of every result's metadata (Tool results are built that way).
   const auto start = metadata.find(R"("cause":")");
@@ -100,6 +114,10 @@ void App::count(Execution& execution) {
   if (execution.started_at != TimePoint{}) {
     durations_.observe(std::chrono::duration<double>(execution.finished_at - execution.started_at).count());
   }
+}
+
+void App::count_refused(const Refusal& refusal) {
+  refused_calls_.add(1, metric_label("code", refusal.code));
 }
 
 tl::expected<App::Submitted, Refusal> App::submit(CallRequest request, const CallContext& context) {
@@ -119,12 +137,7 @@ tl::expected<App::Submitted, Refusal> App::submit(CallRequest request, const Cal
     if (found.match == Ledger::Match::gone)
       return refuse(410, "result_gone: the call ran, its result is not kept any more", "result_gone", request);
   }
-  if (ledger_.full())
-    return refuse(429, "ledger_full: results that nobody has fetched fill the memory for them", "ledger_full", request);
-  std::size_t queued = 0;
-  for (const auto& each : slots_) queued += each->queued();
-  if (queued >= kMaxQueued)
-    return refuse(429, "queue_full: " + std::to_string(kMaxQueued) + " calls are waiting", "queue_full", request);
+  if (auto refusal = overload(*slot, request)) return tl::unexpected<Refusal>(*std::move(refusal));
   const auto arrival = now();
   const auto timeout = request.timeout;
   const Seconds early = !context.from_agent && timeout >= kEarlyFrom ? kEarlyBy : Seconds(0);
@@ -133,20 +146,57 @@ tl::expected<App::Submitted, Refusal> App::submit(CallRequest request, const Cal
   const auto generation = request.generation.value_or(slot->generation());
   auto execution = std::make_shared<Execution>(std::move(request), generation, arrival, start_by);
   ledger_.add(execution);
+  waiting_bytes_ += execution->call.memory_bytes;
   slot->submit(execution, early);
   return Submitted{std::move(execution), false};
 }
 
-void App::abandon(std::shared_ptr<Execution> execution, Duration grace) {
-  if (execution->state == ExecutionState::finished) return;
-  asio::co_spawn(
-      context_,
-      [this, execution, grace]() -> asio::awaitable<void> {
-        co_await closing_.wait(Deadline(now() + grace));
-        if (execution->waiters > 0 || execution->state == ExecutionState::finished) co_return;
-        if (auto* slot = find_slot(execution->call.slot)) slot->cancel(*execution);
-      },
-      asio::detached);
+std::optional<Refusal> App::overload(const Slot& slot, const CallRequest& request) const {
+  const auto full = [&](const std::string& code, const std::string& why) {
+    return Refusal{429, code + ": " + why, code, request.id_json, true, Cause::rejected};
+  };
+  if (ledger_.full()) return full("ledger_full", "results that nobody has fetched fill the memory for them");
+  if (slot.waiting() >= kMaxQueuedPerSlot)
+    return full("queue_full", std::to_string(kMaxQueuedPerSlot) + " calls wait for " + slot.id());
+  std::size_t waiting = 0;
+  for (const auto& each : slots_) waiting += each->waiting();
+  if (waiting >= kMaxQueued) return full("queue_full", std::to_string(kMaxQueued) + " calls are waiting");
+  if (waiting_bytes_ + request.memory_bytes > kMaxWaitingBytes)
+    return full("queue_full", "the calls that wait fill the memory for them");
+  return std::nullopt;
+}
+
+void App::abandon(const std::shared_ptr<Execution>& execution, Duration grace) {
+  if (execution->state == ExecutionState::finished || execution->delivered) return;
+  execution->wanted_until = std::max(execution->wanted_until, now() + grace);
+  if (!std::exchange(execution->abandoned, true)) abandoned_.push_back(execution);
+  abandoned_news_.notify_all();
+}
+
+asio::awaitable<void> App::watch_abandoned() {
+  while (!closed_) {
+    const Deadline next = end_abandoned();
+    co_await abandoned_news_.wait(next);
+  }
+}
+
+Deadline App::end_abandoned() {
+  Deadline next;
+  const auto time = now();
+  std::erase_if(abandoned_, [&](const std::weak_ptr<Execution>& weak) {
+    const auto execution = weak.lock();
+    if (!execution) return true;
+    const bool settled = execution->state == ExecutionState::finished || execution->delivered || execution->waiters > 0;
+    if (!settled && time < execution->wanted_until) {
+      next = next.earlier(Deadline(execution->wanted_until));
+      return false;
+    }
+    execution->abandoned = false;
+    auto* slot = settled ? nullptr : find_slot(execution->call.slot);
+    if (slot != nullptr) slot->cancel(*execution);
+    return true;
+  });
+  return next;
 }
 
 bool App::authorised(const http::RequestHead& head) const {

@@ -26,6 +26,8 @@ struct AppOptions {
   std::string token_sha256;  // hex; empty: open, as the predecessors are
 };
 
+inline constexpr auto kAbandonAfter = std::chrono::seconds(3);  // a call whose caller went (wire.md 1.4)
+
 class App {
  public:
   App(asio::io_context& context, AppOptions options, std::unique_ptr<isolation::RoomFactory> factory);
@@ -53,6 +55,8 @@ class App {
     Duration queue_allowance{};  // what earlier calls of the batch may take before it
   };
   [[nodiscard]] tl::expected<Submitted, Refusal> submit(CallRequest request, const CallContext& context);
+  // For the metrics: a call that did not come to run.
+  void count_refused(const Refusal& refusal);
 
   [[nodiscard]] Slot* find_slot(std::string_view id);
   [[nodiscard]] const std::vector<std::unique_ptr<Slot>>& slots() const { return slots_; }
@@ -66,13 +70,18 @@ class App {
   // With a token, boot and generation are required on every slot route (wire.md 1.3).
   [[nodiscard]] bool strict_callers() const { return !options_.token_sha256.empty(); }
 
-  // Cancels the execution when nobody has come back for it in time (wire.md 1.4).
-  void abandon(std::shared_ptr<Execution> execution, Duration grace);
+  // A caller went before it had its answer: the execution is cancelled after `grace` unless somebody waits for it again
+  // (wire.md 1.4). Of several graces the latest end holds.
+  void abandon(const std::shared_ptr<Execution>& execution, Duration grace);
 
  private:
   [[nodiscard]] asio::awaitable<Expected<void>> run_setup();
   [[nodiscard]] bool authorised(const http::RequestHead& head) const;
   asio::awaitable<void> expire_results();
+  asio::awaitable<void> watch_abandoned();
+  // Cancels those whose time is over; when the next one's is.
+  [[nodiscard]] Deadline end_abandoned();
+  [[nodiscard]] std::optional<Refusal> overload(const Slot& slot, const CallRequest& request) const;
   void count(Execution& execution);
 
   asio::io_context& context_;
@@ -89,6 +98,10 @@ class App {
   SlotEnvironment environment_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::map<std::string, Slot*, std::less<>> by_id_;
+  std::size_t waiting_bytes_ = 0;  // of calls that have not ended
+  std::size_t ended_bytes_ = 0;    // of calls that have, since memory was last given back
+  std::vector<std::weak_ptr<Execution>> abandoned_;
+  AsyncEvent abandoned_news_;
   AsyncEvent closing_;
   bool closed_ = false;
 };

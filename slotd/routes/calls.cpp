@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST /execute and POST /batch.
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 
 #include "base/json.hpp"
@@ -9,8 +11,11 @@
 namespace berth::slotd {
 namespace {
 
-constexpr auto kAbandonAfter = std::chrono::seconds(3);  // wire.md 1.4
 constexpr auto kLongestDetach = std::chrono::hours(24);
+// Reading a batch goes on in parts of this size, so that other connections are served between them.
+constexpr std::size_t kReadAtOnce = std::size_t{256} << 10;
+// An array longer than this is told in parts: a reader that takes its time holds no more than one.
+constexpr std::size_t kAnswerPart = std::size_t{256} << 10;
 
 Duration abandon_grace(const http::RequestHead& head) {
   const auto field = head.field("berth-detach");
@@ -25,6 +30,7 @@ Duration abandon_grace(const http::RequestHead& head) {
 Item to_item(App& app, tl::expected<CallRequest, Refusal> request, const App::CallContext& context) {
   Item item;
   auto refused = [&](Refusal refusal) {
+    app.count_refused(refusal);
     item.id_json = refusal.id_json;
     item.status = refusal.status;
     item.refusal = finished_refusal(refusal);
@@ -39,8 +45,9 @@ Item to_item(App& app, tl::expected<CallRequest, Refusal> request, const App::Ca
 }
 
 void watch_connection(App& app, http::Exchange& exchange, const std::shared_ptr<ItemSet>& items) {
-  exchange.on_disconnect([&app, weak = std::weak_ptr(items), grace = abandon_grace(exchange.head())] {
-    if (const auto set = weak.lock()) set->disconnected(app, grace);
+  items->set_grace(abandon_grace(exchange.head()));
+  exchange.on_disconnect([&app, weak = std::weak_ptr(items)] {
+    if (const auto set = weak.lock()) set->disconnected(app);
   });
 }
 
@@ -51,6 +58,7 @@ asio::awaitable<void> answer_single(App& app, http::Exchange& exchange, std::sha
   http::Response response;
   response.status = item.execution ? 200 : item.status;
   response.body = item.json();
+  if (response.status == 429) response.fields = {kTryAgain};
   const auto sent = co_await exchange.respond(std::move(response));
   if (sent) items->delivered(app.ledger());
 }
@@ -59,14 +67,21 @@ asio::awaitable<void> answer_array(App& app, http::Exchange& exchange, std::shar
   co_await items->all_answered();
   if (items->is_disconnected()) co_return;
   http::Response response;
-  response.body = "[";
-  for (const auto& item : items->items()) {
-    if (response.body.size() > 1) response.body += ", ";
-    response.body += item.json();
+  std::size_t told = 0;
+  std::string part = array_part(items->items(), told, kAnswerPart);
+  if (told == items->items().size()) {
+    response.body = std::move(part);
+    const auto sent = co_await exchange.respond(std::move(response));
+    if (sent) items->delivered(app.ledger());
+    co_return;
   }
-  response.body += "]";
-  const auto sent = co_await exchange.respond(std::move(response));
-  if (sent) items->delivered(app.ledger());
+  auto sent = co_await exchange.begin_stream(std::move(response));
+  while (sent && !part.empty()) {
+    sent = co_await exchange.write(part);
+    part = array_part(items->items(), told, kAnswerPart);
+  }
+  if (sent) sent = co_await exchange.end_stream();
+  sent ? items->delivered(app.ledger()) : items->disconnected(app);
 }
 
 tl::expected<CallRequest, Refusal> parse_element(App& app, std::string_view text) {
@@ -78,10 +93,15 @@ tl::expected<CallRequest, Refusal> parse_element(App& app, std::string_view text
   return tl::unexpected<Refusal>(std::move(refusal));
 }
 
-std::shared_ptr<ItemSet> submit_all(App& app, const std::vector<std::string_view>& elements, bool from_agent) {
+asio::awaitable<std::shared_ptr<ItemSet>> submit_all(App& app, const std::vector<std::string_view>& elements,
+                                                     bool from_agent) {
   auto items = std::make_shared<ItemSet>(app.context().get_executor());
+  std::size_t read = 0;
   std::map<std::string, Duration> ahead;  // of later calls of the same slot
   for (const auto element : elements) {
+    read += element.size();
+    if (read > kReadAtOnce) co_await asio::post(app.context(), asio::use_awaitable);
+    if (read > kReadAtOnce) read = 0;
     auto request = parse_element(app, element);
     App::CallContext context{from_agent, {}};
     if (request) {
@@ -92,14 +112,14 @@ std::shared_ptr<ItemSet> submit_all(App& app, const std::vector<std::string_view
     items->add(to_item(app, std::move(request), context));
   }
   items->watch();
-  return items;
+  co_return items;
 }
 
 }  // namespace
 
 asio::awaitable<void> execute_route(App& app, http::Exchange& exchange) {
   if (!co_await check_boot(app, exchange)) co_return;
-  const auto body = co_await read_json_body(exchange, kMaxElementBytes);
+  auto body = co_await read_json_body(exchange, kMaxElementBytes);
   if (!body) co_return;
   auto request = parse_element(app, *body);
   if (!request && !request.error().five_keys) {
@@ -108,6 +128,8 @@ asio::awaitable<void> execute_route(App& app, http::Exchange& exchange) {
   }
   auto items = std::make_shared<ItemSet>(app.context().get_executor());
   items->add(to_item(app, std::move(request), {exchange.head().field("berth-boot").has_value(), {}}));
+  body.reset();
+  exchange.body_used();
   items->watch();
   watch_connection(app, exchange, items);
   if (exchange.head().query_value("stream") == "1" && items->items().front().execution) {
@@ -119,7 +141,7 @@ asio::awaitable<void> execute_route(App& app, http::Exchange& exchange) {
 
 asio::awaitable<void> batch_route(App& app, http::Exchange& exchange) {
   if (!co_await check_boot(app, exchange)) co_return;
-  const auto body = co_await read_json_body(exchange, kMaxBatchBytes);
+  auto body = co_await read_json_body(exchange, kMaxBatchBytes);
   if (!body) co_return;
   const auto elements = split_json_array(*body, kMaxBatchElements);
   if (!elements) {
@@ -133,7 +155,10 @@ asio::awaitable<void> batch_route(App& app, http::Exchange& exchange) {
     }
     co_return;
   }
-  auto items = submit_all(app, *elements, exchange.head().field("berth-boot").has_value());
+  const bool from_agent = exchange.head().field("berth-boot").has_value();
+  auto items = co_await submit_all(app, *elements, from_agent);
+  body.reset();  // calls may run for long
+  exchange.body_used();
   watch_connection(app, exchange, items);
   if (exchange.head().query_value("stream") == "1") {
     const bool with_output = exchange.head().query_value("output") == "1";

@@ -64,7 +64,7 @@ asio::awaitable<void> send_output(App& app, http::Exchange& exchange, std::share
   items->add(Item{execution, false, {}, {}, 200});
   items->watch();
   exchange.on_disconnect([&app, weak = std::weak_ptr(items)] {
-    if (const auto set = weak.lock()) set->disconnected(app, std::chrono::hours(24));
+    if (const auto set = weak.lock()) set->disconnected(app);
   });
   const auto deadline = Deadline::after(std::chrono::steady_clock::now(), Seconds(query->wait));
   const auto nothing_new = [&] {
@@ -73,6 +73,8 @@ asio::awaitable<void> send_output(App& app, http::Exchange& exchange, std::share
   while (nothing_new() && !items->is_disconnected() && !deadline.expired(std::chrono::steady_clock::now())) {
     (void)co_await items->next_news(deadline);
   }
+  // This reader may come back for more; a call that nobody else waits for lives on for that long.
+  items->disconnected(app);
   auto part = ring.read(query->offset, kMostOutput);
   const auto next = part.offset + part.data.size();
   const bool end = execution->state == ExecutionState::finished && next >= ring.total();

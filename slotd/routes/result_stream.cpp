@@ -116,14 +116,14 @@ void ItemSet::execution_changed(Execution& execution) {
   news_.notify_all();
 }
 
-void ItemSet::disconnected(App& app, Duration grace) {
+void ItemSet::disconnected(App& app) {
   if (disconnected_) return;
   disconnected_ = true;
   watching_ = false;
   for (auto& item : items_) {
     if (!item.execution) continue;
     if (item.execution->waiters > 0) --item.execution->waiters;
-    app.abandon(item.execution, grace);
+    app.abandon(item.execution, grace_);
   }
   news_.notify_all();
 }
@@ -148,11 +148,24 @@ void ItemSet::delivered(Ledger& ledger) {
   }
 }
 
+std::string array_part(const std::vector<Item>& items, std::size_t& told, std::size_t part_bytes) {
+  std::string part = told == 0 ? "[" : "";
+  if (items.empty()) return "[]";
+  if (told == items.size()) return {};
+  while (told < items.size() && part.size() < part_bytes) {
+    if (told > 0) part += ", ";
+    part += items[told++].json();
+  }
+  if (told == items.size()) part += "]";
+  return part;
+}
+
 asio::awaitable<void> stream_items(App& app, http::Exchange& exchange, std::shared_ptr<ItemSet> items, bool with_output,
                                    bool with_start) {
   http::Response head;
   head.content_type = http::kNdjsonType;
-  if (!co_await exchange.begin_stream(std::move(head))) co_return;
+  const auto begun = co_await exchange.begin_stream(std::move(head));
+  if (!begun) items->disconnected(app);
   std::vector<Told> told(items->items().size());
   std::size_t results = 0;
   auto ping_at = now() + kPingEvery;
@@ -168,7 +181,9 @@ asio::awaitable<void> stream_items(App& app, http::Exchange& exchange, std::shar
     }
     if (lines.empty()) continue;
     ping_at = now() + kPingEvery;
-    if (!co_await exchange.write(lines)) co_return;
+    const auto sent = co_await exchange.write(lines);
+    if (!sent) items->disconnected(app);  // a reader that takes nothing has gone as well
+    if (!sent) co_return;
     if (index && told[*index].result && items->items()[*index].execution)
       app.ledger().delivered(items->items()[*index].execution);
   }

@@ -42,8 +42,9 @@ class ItemSet final : public ExecutionListener, public std::enable_shared_from_t
   [[nodiscard]] std::vector<Item>& items() { return items_; }
   // Begins to listen. Every item counts as having news once.
   void watch();
-  // Whoever asked is gone: waits end, and calls that nobody else waits for are cancelled after `grace`.
-  void disconnected(App& app, Duration grace);
+  // Whoever asked is gone: waits end, and calls that nobody else waits for are cancelled after the grace.
+  void disconnected(App& app);
+  void set_grace(Duration grace) { grace_ = grace; }
   [[nodiscard]] bool is_disconnected() const { return disconnected_; }
 
   // Until all are answered, or the peer is gone.
@@ -61,9 +62,14 @@ class ItemSet final : public ExecutionListener, public std::enable_shared_from_t
   std::deque<std::size_t> dirty_;
   std::vector<bool> is_dirty_;
   AsyncEvent news_;
+  Duration grace_ = kAbandonAfter;
   bool disconnected_ = false;
   bool watching_ = false;
 };
+
+// The JSON array of all answers, told in parts of about `part_bytes`: the text from item `told` on, which is moved.
+// Empty when all was told. Every item is answered.
+[[nodiscard]] std::string array_part(const std::vector<Item>& items, std::size_t& told, std::size_t part_bytes);
 
 // Sends start, output (when `with_output`), result, ping and end lines until all is told or the peer is gone.
 [[nodiscard]] asio::awaitable<void> stream_items(App& app, http::Exchange& exchange, std::shared_ptr<ItemSet> items,

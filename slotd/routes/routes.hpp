@@ -14,6 +14,9 @@ namespace berth::slotd {
 asio::awaitable<void> execute_route(App& app, http::Exchange& exchange);
 asio::awaitable<void> batch_route(App& app, http::Exchange& exchange);
 asio::awaitable<void> reset_route(App& app, http::Exchange& exchange);
+asio::awaitable<void> artifact_read_route(App& app, http::Exchange& exchange);
+asio::awaitable<void> artifact_list_route(App& app, http::Exchange& exchange);
+asio::awaitable<void> artifact_archive_route(App& app, http::Exchange& exchange);
 asio::awaitable<void> health_route(App& app, http::Exchange& exchange);
 asio::awaitable<void> slots_route(App& app, http::Exchange& exchange);
 asio::awaitable<void> tools_route(App& app, http::Exchange& exchange);
@@ -29,6 +32,9 @@ asio::awaitable<void> tar_put(App& app, http::Exchange& exchange, Slot& slot, st
 asio::awaitable<void> send_json(http::Exchange& exchange, int status, std::string body);
 asio::awaitable<void> send_error(http::Exchange& exchange, int status, std::string_view error,
                                  std::string_view code = {});
+
+// Goes with 429: what fills up empties within about a second.
+inline const std::pair<std::string, std::string> kTryAgain{"Retry-After", "1"};
 
 // The body of a JSON request, or nothing after the error was answered.
 [[nodiscard]] asio::awaitable<std::optional<std::string>> read_json_body(http::Exchange& exchange,
