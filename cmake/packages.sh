@@ -2,7 +2,7 @@
 # What Berth needs from Debian 12, and how ./run and ./test get it. Sourced by both; expects bash with -euo pipefail.
 
 berth_build_packages=(g++ cmake ninja-build libboost1.81-dev libexpected-dev nlohmann-json3-dev libyaml-cpp-dev
-  libspdlog-dev libfmt-dev libcli11-dev libre2-dev libseccomp-dev libarchive-dev libacl1-dev libvterm-dev
+  libspdlog-dev libfmt-dev libcli11-dev libre2-dev libseccomp-dev libarchive-dev zlib1g-dev libacl1-dev libvterm-dev
   nettle-dev)
 # Beyond those: what the tests link, and what runs them.
 berth_test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 python3-pytest

@@ -103,6 +103,7 @@ asio::awaitable<Expected<void>> Slot::renew() {
 void Slot::keeper_lost() {
   trouble_ = Error{"isolation", "the keeper of " + id_ + " died; its workspace is gone", "reset the slot"};
   log(LogLevel::error, "keeper died", {{"slot", id_}});
+  if (turn_) turn_->stop();
   wake_.notify_all();
 }
 
@@ -140,6 +141,10 @@ asio::awaitable<void> Slot::serve() {
     }
     auto next = std::move(queue_.front());
     queue_.pop_front();
+    if (next.turn) {
+      co_await run_turn(next.turn);
+      continue;
+    }
     current_ = next.execution;
     co_await run(std::move(next));
     current_.reset();
@@ -147,9 +152,28 @@ asio::awaitable<void> Slot::serve() {
   }
 }
 
+void Slot::submit(const std::shared_ptr<SlotTurn>& turn) {
+  queue_.push_back({nullptr, Seconds(0), turn});
+  wake_.notify_all();
+  deadlines_.notify_all();
+}
+
+asio::awaitable<void> Slot::run_turn(std::shared_ptr<SlotTurn> turn) {
+  if (turn->over()) co_return;
+  if (trouble_) {
+    turn->refuse(*trouble_);
+    co_return;
+  }
+  turn_ = turn;
+  turn->grant();
+  co_await turn->wait_end();
+  turn_.reset();
+  idle_.notify_all();
+}
+
 Deadline Slot::next_deadline() const {
   Deadline next;
-  for (const auto& queued : queue_) next = next.earlier(queued.execution->start_by);
+  for (const auto& queued : queue_) next = next.earlier(queued.start_by());
   return next;
 }
 
@@ -166,11 +190,16 @@ void Slot::expire_queue() {
   std::deque<Queued> kept;
   std::deque<Queued> ended;
   for (auto& queued : queue_) {
-    const bool over = queued.execution->cancel_requested || queued.execution->start_by.expired(time);
+    const bool unwanted = queued.turn ? queued.turn->over() : queued.execution->cancel_requested;
+    const bool over = unwanted || queued.start_by().expired(time);
     (over ? ended : kept).push_back(std::move(queued));
   }
   queue_ = std::move(kept);
   for (const auto& queued : ended) {
+    if (queued.turn) {
+      queued.turn->refuse({"busy", id_ + " was busy for too long", "try again when its calls have ended"});
+      continue;
+    }
     auto& execution = *queued.execution;
     finish(execution, execution.cancel_requested
                           ? not_started(Cause::cancelled, "Call was cancelled before it started")
@@ -236,12 +265,19 @@ void Slot::finish(Execution& execution, ToolResult result) {
 
 void Slot::cancel_queue(std::string_view why) {
   auto queue = std::exchange(queue_, {});
-  for (const auto& queued : queue) finish(*queued.execution, not_started(Cause::cancelled, std::string(why)));
+  for (const auto& queued : queue) {
+    if (queued.turn) {
+      queued.turn->refuse({"cancelled", std::string(why), {}});
+    } else {
+      finish(*queued.execution, not_started(Cause::cancelled, std::string(why)));
+    }
+  }
 }
 
 void Slot::cancel_all() {
   cancel_queue("Call was cancelled: the slot is being reset");
   if (current_) cancel(*current_);
+  if (turn_) turn_->stop();
   for (const auto& execution : beside_) cancel(*execution);
 }
 
@@ -264,7 +300,7 @@ asio::awaitable<Expected<void>> Slot::reset(std::optional<std::uint64_t> generat
   resetting_ = true;
   auto built = co_await renew();
   // What ran has seen its room go; nobody may find its calls any more.
-  while (current_ || !beside_.empty()) co_await idle_.wait();
+  while (current_ || turn_ || !beside_.empty()) co_await idle_.wait();
   environment_.ledger.forget_slot(id_);
   if (built && target) reset_to_ = target;
   co_return built;
@@ -279,7 +315,7 @@ asio::awaitable<void> Slot::close() {
   closed_ = true;
   cancel_all();
   (void)co_await room_.tear_down();
-  while (current_ || !beside_.empty()) co_await idle_.wait(Deadline(now() + std::chrono::seconds(2)));
+  while (current_ || turn_ || !beside_.empty()) co_await idle_.wait(Deadline(now() + std::chrono::seconds(2)));
   wake_.notify_all();
   deadlines_.notify_all();
 }

@@ -17,6 +17,7 @@
 #include "slotd/execution.hpp"
 #include "slotd/ledger.hpp"
 #include "slotd/slot_room.hpp"
+#include "slotd/slot_turn.hpp"
 #include "slotd/tools/tool.hpp"
 
 namespace berth::slotd {
@@ -59,6 +60,8 @@ class Slot {
   void open();
   // Takes a call: queued for its turn, or begun at once if its tool takes none. `early` is taken off time limits.
   void submit(const std::shared_ptr<Execution>& execution, Seconds early);
+  // Queues work that is no call; it holds the slot from its wait() to its end().
+  void submit(const std::shared_ptr<SlotTurn>& turn);
   // TERM, two seconds, KILL for a running call; a queued one never starts. Idempotent.
   void cancel(Execution& execution);
   void cancel_all();
@@ -72,12 +75,15 @@ class Slot {
 
  private:
   struct Queued {
-    std::shared_ptr<Execution> execution;
+    std::shared_ptr<Execution> execution;  // none: a turn
     Seconds early{0};
+    std::shared_ptr<SlotTurn> turn = {};
+    [[nodiscard]] Deadline start_by() const { return turn ? turn->start_by() : execution->start_by; }
   };
   asio::awaitable<void> serve();
   asio::awaitable<void> watch_deadlines();
   asio::awaitable<void> run(Queued queued);
+  asio::awaitable<void> run_turn(std::shared_ptr<SlotTurn> turn);
   asio::awaitable<void> run_beside(Queued queued);
   asio::awaitable<Expected<void>> renew();
   void cancel_queue(std::string_view why);
@@ -95,6 +101,7 @@ class Slot {
   SlotRoom room_;
   std::deque<Queued> queue_;
   std::shared_ptr<Execution> current_;
+  std::shared_ptr<SlotTurn> turn_;  // that holds the slot now
   std::set<std::shared_ptr<Execution>> beside_;  // background calls
   std::uint64_t floor_ = 1;
   std::optional<std::uint64_t> reset_to_;  // generation whose reset is done

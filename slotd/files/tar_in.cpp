@@ -2,9 +2,7 @@
 #include "slotd/files/tar_in.hpp"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <archive.h>
@@ -13,21 +11,20 @@
 #include <string_view>
 #include <vector>
 
+#include "slotd/files/beneath.hpp"
+#include "slotd/files/new_entries.hpp"
 #include "slotd/files/workspace.hpp"
 
 namespace berth::slotd {
 namespace {
 
-constexpr std::uint64_t kMaxEntries = 1'000'000;
 constexpr std::uint64_t kStepBytes = std::uint64_t{1} << 20;
 
-// Below `root`, through no link at all: what an earlier entry planted cannot redirect a later one.
-int open_without_links(int root, const std::string& path, int flags, mode_t mode) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
-  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how));
+// {"a", "b", "c"}, 2 -> "a/b"
+std::string joined(const std::vector<std::string>& parts, std::size_t count) {
+  std::string path;
+  for (std::size_t i = 0; i < count; ++i) path += (i == 0 ? "" : "/") + parts[i];
+  return path;
 }
 
 // "./a//b/" -> {"a", "b"}
@@ -50,12 +47,17 @@ Expected<std::vector<std::string>> parts_of(std::string_view path) {
 struct TarIn::Impl {
   UniqueFd source;
   UniqueFd target;
+  UnpackLimits limits;
   archive* reader = archive_read_new();
   bool opened = false;
   UniqueFd file;  // the member being written
+  UniqueFd file_parent;
+  std::string file_name;
   mode_t file_mode = 0;
   timespec modified{};
   std::uint64_t count = 0;
+  std::uint64_t content = 0;
+  NewEntries made;
 
   ~Impl() { archive_read_free(reader); }
   Expected<void> open();
@@ -63,11 +65,14 @@ struct TarIn::Impl {
   Expected<bool> copy();
   Expected<UniqueFd> parent_of(const std::vector<std::string>& parts);
   Expected<void> extract(archive_entry* entry, const std::vector<std::string>& parts);
+  Expected<void> extract_directory(const std::vector<std::string>& parts, int parent, mode_t mode);
   Expected<void> extract_hardlink(const char* link, int parent, const std::string& name);
+  Expected<void> check_limits(archive_entry* entry);
   Error tar_error() const { return {"bad_archive", std::string("tar: ") + archive_error_string(reader), {}}; }
 };
 
-TarIn::TarIn(UniqueFd archive, UniqueFd target) : impl_(std::make_unique<Impl>()) {
+TarIn::TarIn(UniqueFd archive, UniqueFd target, UnpackLimits limits) : impl_(std::make_unique<Impl>()) {
+  impl_->limits = limits;
   impl_->source = std::move(archive);
   impl_->target = std::move(target);
 }
@@ -75,6 +80,12 @@ TarIn::~TarIn() = default;
 
 std::uint64_t TarIn::entries() const {
   return impl_->count;
+}
+
+void TarIn::undo() {
+  if (impl_->file) (void)::unlinkat(impl_->file_parent.get(), impl_->file_name.c_str(), 0);
+  impl_->file.reset();
+  impl_->made.remove(impl_->target.get());
 }
 
 Expected<void> TarIn::Impl::open() {
@@ -88,11 +99,14 @@ Expected<void> TarIn::Impl::open() {
 
 Expected<UniqueFd> TarIn::Impl::parent_of(const std::vector<std::string>& parts) {
   std::string path = ".";
-  UniqueFd directory(open_without_links(target.get(), path, O_RDONLY | O_DIRECTORY, 0));
+  UniqueFd directory(open_beneath(target.get(), path, O_RDONLY | O_DIRECTORY));
   for (std::size_t i = 0; i + 1 < parts.size() && directory; ++i) {
-    if (::mkdirat(directory.get(), parts[i].c_str(), 0755) != 0 && errno != EEXIST)
+    if (::mkdirat(directory.get(), parts[i].c_str(), 0755) == 0) {
+      made.add_directory(joined(parts, i + 1));
+    } else if (errno != EEXIST) {
       return tl::unexpected<Error>(file_error(errno, parts[i]));
-    directory.reset(open_without_links(directory.get(), parts[i], O_RDONLY | O_DIRECTORY, 0));
+    }
+    directory.reset(open_beneath(directory.get(), parts[i], O_RDONLY | O_DIRECTORY));
   }
   if (!directory) return tl::unexpected<Error>(file_error(errno, parts.back()));
   return directory;
@@ -112,6 +126,19 @@ Expected<void> TarIn::Impl::extract_hardlink(const char* link, int parent, const
   return {};
 }
 
+Expected<void> TarIn::Impl::extract_directory(const std::vector<std::string>& parts, int parent, mode_t mode) {
+  const auto& name = parts.back();
+  if (::mkdirat(parent, name.c_str(), 0755) == 0) {
+    made.add_directory(joined(parts, parts.size()));
+  } else if (errno != EEXIST) {
+    return tl::unexpected<Error>(file_error(errno, name));
+  }
+  const UniqueFd there(open_beneath(parent, name, O_RDONLY | O_DIRECTORY));
+  // Members still have to be written into it: its owner keeps all rights.
+  if (!there || ::fchmod(there.get(), mode | 0700U) != 0) return tl::unexpected<Error>(file_error(errno, name));
+  return {};
+}
+
 Expected<void> TarIn::Impl::extract(archive_entry* entry, const std::vector<std::string>& parts) {
   if (parts.empty()) return {};  // "./" itself
   auto parent = parent_of(parts);
@@ -119,15 +146,8 @@ Expected<void> TarIn::Impl::extract(archive_entry* entry, const std::vector<std:
   const auto& name = parts.back();
   const auto mode = static_cast<mode_t>(archive_entry_perm(entry) & 0777U);
   const auto type = archive_entry_filetype(entry);
-  if (type == AE_IFDIR) {
-    if (::mkdirat(parent->get(), name.c_str(), 0755) != 0 && errno != EEXIST)
-      return tl::unexpected<Error>(file_error(errno, name));
-    const UniqueFd made(open_without_links(parent->get(), name, O_RDONLY | O_DIRECTORY, 0));
-    // Members still have to be written into it: its owner keeps all rights.
-    if (!made || ::fchmod(made.get(), mode | 0700U) != 0) return tl::unexpected<Error>(file_error(errno, name));
-    return {};
-  }
-  (void)::unlinkat(parent->get(), name.c_str(), 0);
+  if (type == AE_IFDIR) return extract_directory(parts, parent->get(), mode);
+  if (::unlinkat(parent->get(), name.c_str(), 0) != 0 && errno == ENOENT) made.add_file(joined(parts, parts.size()));
   if (const auto* link = archive_entry_hardlink(entry)) return extract_hardlink(link, parent->get(), name);
   if (type == AE_IFLNK) {
     if (::symlinkat(archive_entry_symlink(entry), parent->get(), name.c_str()) != 0)
@@ -135,10 +155,24 @@ Expected<void> TarIn::Impl::extract(archive_entry* entry, const std::vector<std:
     return {};
   }
   if (type != AE_IFREG) return fail("bad_archive", "tar: " + name + " is neither file, directory nor link");
-  file.reset(open_without_links(parent->get(), name, O_WRONLY | O_CREAT | O_EXCL, 0600));
+  file.reset(open_beneath(parent->get(), name, O_WRONLY | O_CREAT | O_EXCL, 0600));
   if (!file) return tl::unexpected<Error>(file_error(errno, name));
+  file_parent = std::move(*parent);
+  file_name = name;
   file_mode = mode;
   modified = {archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)};
+  return {};
+}
+
+Expected<void> TarIn::Impl::check_limits(archive_entry* entry) {
+  if (++count > limits.max_entries)
+    return fail("too_many", "tar: more than " + std::to_string(limits.max_entries) + " entries");
+  const auto size = archive_entry_size(entry);
+  if (size < 0) return fail("bad_archive", "tar: a member of negative size");
+  const auto bytes = static_cast<std::uint64_t>(size);
+  if (bytes > limits.max_bytes - content)
+    return fail("too_large", "tar: the members hold more than " + std::to_string(limits.max_bytes) + " bytes");
+  content += bytes;
   return {};
 }
 
@@ -147,7 +181,7 @@ Expected<bool> TarIn::Impl::next_entry() {
   const int status = archive_read_next_header(reader, &entry);
   if (status == ARCHIVE_EOF) return false;
   if (status < ARCHIVE_WARN) return tl::unexpected<Error>(tar_error());
-  if (++count > kMaxEntries) return fail("bad_archive", "tar: more than a million entries");
+  if (auto fits = check_limits(entry); !fits) return tl::unexpected<Error>(fits.error());
   const auto* path = archive_entry_pathname(entry);
   const auto parts = parts_of(path == nullptr ? "" : path);
   if (!parts) return tl::unexpected<Error>(parts.error());

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -49,6 +50,20 @@ gid_t own_gid() {
   return gid;
 }
 
+// The path of what a descriptor holds, as its own mount namespace sees it.
+Expected<std::string> name_in_kernel(int fd) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  std::string name(PATH_MAX, '\0');
+  const auto link = "/proc/self/fd/" + std::to_string(fd);
+  const auto length = ::readlink(link.c_str(), name.data(), name.size());
+  if (length < 0) return tl::unexpected<Error>(file_error(errno, "path"));
+  name.resize(static_cast<std::size_t>(length));
+  struct stat facts {};
+  const bool gone = ::fstat(fd, &facts) == 0 && facts.st_nlink == 0;
+  if (gone && name.size() > kDeleted.size()) name.resize(name.size() - kDeleted.size());
+  return name;
+}
+
 // "a/b/c" -> {"a/b", "c"}; trailing slashes are no part of a name.
 std::pair<std::string, std::string> split(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -77,10 +92,12 @@ Error file_error(int error_number, std::string_view path) {
   }
 }
 
-FsIdentity::FsIdentity(const isolation::Room& room) {
-  if (own_uid() != 0 || room.host_uid() == 0) return;
-  ::setfsgid(room.host_gid());
-  ::setfsuid(room.host_uid());
+FsIdentity::FsIdentity(const isolation::Room& room) : FsIdentity(FsIds{room.host_uid(), room.host_gid()}) {}
+
+FsIdentity::FsIdentity(FsIds ids) {
+  if (own_uid() != 0 || ids.uid == 0) return;
+  ::setfsgid(ids.gid);
+  ::setfsuid(ids.uid);
   changed_ = true;
 }
 
@@ -91,7 +108,17 @@ FsIdentity::~FsIdentity() {
 }
 
 Workspace::Workspace(const isolation::Room& room, std::string alias)
-    : root_(room.root_fd()), workspace_(room.workspace_fd()), mount_(mount_of(workspace_)), alias_(std::move(alias)) {}
+    : Workspace(room.root_fd(), room.workspace_fd(), std::move(alias)) {}
+
+Workspace::Workspace(int root, int workspace, std::string alias)
+    : root_(root), workspace_(workspace), mount_(mount_of(workspace)), alias_(std::move(alias)) {}
+
+Expected<WorkspaceHandle> WorkspaceHandle::of(const isolation::Room& room, std::string alias) {
+  UniqueFd root(::fcntl(room.root_fd(), F_DUPFD_CLOEXEC, 0));
+  UniqueFd workspace(::fcntl(room.workspace_fd(), F_DUPFD_CLOEXEC, 0));
+  if (!root || !workspace) return fail_errno("workspace", errno);
+  return WorkspaceHandle(std::move(root), std::move(workspace), std::move(alias), {room.host_uid(), room.host_gid()});
+}
 
 std::string Workspace::display(std::string_view path) const {
   auto inner = in_slot(path);
@@ -99,6 +126,7 @@ std::string Workspace::display(std::string_view path) const {
 }
 
 Expected<std::string> Workspace::in_slot(std::string_view path) const {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);  // no part of a name, for files too
   if (path.find('\0') != std::string_view::npos) return fail("outside", std::string(kOutsideMessage));
   if (path.size() >= PATH_MAX - 16) return tl::unexpected<Error>(file_error(ENAMETOOLONG, path.substr(0, 64)));
   if (path.empty() || path.front() != '/') return std::string(kName) + "/" + std::string(path);
@@ -190,9 +218,21 @@ Expected<Workspace::Place> Workspace::place(std::string_view path, bool make_par
   return tl::unexpected<Error>(file_error(ELOOP, path));
 }
 
+Expected<std::string> Workspace::name_of(int fd) const {
+  auto top = name_in_kernel(workspace_);
+  auto name = name_in_kernel(fd);
+  if (!top || !name) return name ? top : name;
+  if (*top == "/") top->clear();
+  if (name->compare(0, top->size(), *top) != 0) return fail("outside", std::string(kOutsideMessage));
+  name->erase(0, top->size());
+  if (name->empty()) return name;
+  if (name->front() != '/') return fail("outside", std::string(kOutsideMessage));
+  return name->substr(1);
+}
+
 Expected<NewFile> NewFile::create(Workspace::Place place) {
   // Unique in this process; O_EXCL refuses a name that somebody has planted.
-  static std::uint64_t made = 0;
+  static std::atomic<std::uint64_t> made = 0;
   auto temporary = ".berth-" + std::to_string(::getpid()) + "-" + std::to_string(++made);
   UniqueFd fd(::openat(place.directory.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                        kNewMode));

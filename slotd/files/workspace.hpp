@@ -20,11 +20,18 @@ namespace berth::slotd {
 
 inline constexpr std::string_view kOutsideMessage = "Access denied: path outside workspace";
 
+// Whom a slot's files belong to.
+struct FsIds {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
 // While it lives, this thread's file work is done as the slot's root: files belong to it, quotas count for it, and its
 // permissions hold. A room whose ids are the process's own needs nothing.
 class FsIdentity {
  public:
   explicit FsIdentity(const isolation::Room& room);
+  explicit FsIdentity(FsIds ids);
   ~FsIdentity();
   FsIdentity(const FsIdentity&) = delete;
   FsIdentity& operator=(const FsIdentity&) = delete;
@@ -37,6 +44,8 @@ class Workspace {
  public:
   // `alias`: the server's own name of the workspace, accepted as a prefix beside /workspace. Valid while the room is.
   Workspace(const isolation::Room& room, std::string alias);
+  // `root`: the slot's root; `workspace`: the mount at /workspace in it. Both are kept open by the caller.
+  Workspace(int root, int workspace, std::string alias);
 
   // An existing file of any type; `flags` as open(2), O_CLOEXEC and O_NONBLOCK are added.
   [[nodiscard]] Expected<UniqueFd> open(std::string_view path, int flags) const;
@@ -56,6 +65,8 @@ class Workspace {
   };
   [[nodiscard]] Expected<Place> place(std::string_view path, bool make_parents) const;
 
+  // Where something opened here really is, as a name in the workspace: "a/b", "" for the workspace itself.
+  [[nodiscard]] Expected<std::string> name_of(int fd) const;
   // The name commands know: "/workspace/a/b".
   [[nodiscard]] std::string display(std::string_view path) const;
 
@@ -69,6 +80,24 @@ class Workspace {
   int workspace_;
   std::uint64_t mount_;
   std::string alias_;
+};
+
+// What file work off the event loop needs of a room: descriptors of its own, so that a room that goes meanwhile takes
+// nothing away. Movable to another thread.
+class WorkspaceHandle {
+ public:
+  [[nodiscard]] static Expected<WorkspaceHandle> of(const isolation::Room& room, std::string alias);
+  WorkspaceHandle(UniqueFd root, UniqueFd workspace, std::string alias, FsIds ids)
+      : root_(std::move(root)), workspace_(std::move(workspace)), alias_(std::move(alias)), ids_(ids) {}
+  // Valid while this object is where it is.
+  [[nodiscard]] Workspace workspace() const { return {root_.get(), workspace_.get(), alias_}; }
+  [[nodiscard]] FsIds ids() const { return ids_; }
+
+ private:
+  UniqueFd root_;
+  UniqueFd workspace_;
+  std::string alias_;
+  FsIds ids_;
 };
 
 // A new file that takes its place under its name only when it is whole; dropped unless committed.

@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/text.hpp"
+#include "slotd/routes/file_answers.hpp"
 #include "slotd/setup.hpp"
 
 namespace berth::slotd {
@@ -41,6 +42,8 @@ App::App(asio::io_context& context, AppOptions options, std::unique_ptr<isolatio
       options_(std::move(options)),
       factory_(std::move(factory)),
       boot_id_(random_hex(16)),
+      // One upload of the largest size for each slot.
+      spool_bytes_(options_.spec.slots * (options_.spec.slot.disk_bytes + kTarOverhead)),
       calls_(metrics_.counter("berth_slotd_calls_total", "Calls that ended, by tool and cause.")),
       refused_calls_(metrics_.counter("berth_slotd_calls_refused_total", "Calls refused before they ran, by code.")),
       denied_requests_(metrics_.counter("berth_slotd_requests_denied_total", "Requests without the right token.")),

@@ -14,7 +14,9 @@
 #include "base/http/server.hpp"
 #include "base/metrics.hpp"
 #include "berth/container_spec.hpp"
+#include "slotd/byte_budget.hpp"
 #include "slotd/call_request.hpp"
+#include "slotd/files/workers.hpp"
 #include "slotd/ledger.hpp"
 #include "slotd/slot.hpp"
 
@@ -67,6 +69,10 @@ class App {
   [[nodiscard]] MetricsRegistry& metrics() { return metrics_; }
   [[nodiscard]] asio::io_context& context() { return context_; }
   [[nodiscard]] const ToolRegistry& tools() const { return tools_; }
+  [[nodiscard]] FileWorkers& workers() { return workers_; }
+  // What answers of the artifact routes hold until they are sent, and archives until they are unpacked (on disk).
+  [[nodiscard]] ByteBudget& artifact_bytes() { return artifact_bytes_; }
+  [[nodiscard]] ByteBudget& spool_bytes() { return spool_bytes_; }
   // With a token, boot and generation are required on every slot route (wire.md 1.3).
   [[nodiscard]] bool strict_callers() const { return !options_.token_sha256.empty(); }
 
@@ -89,6 +95,9 @@ class App {
   std::unique_ptr<isolation::RoomFactory> factory_;
   const std::string boot_id_;
   ToolRegistry tools_;
+  FileWorkers workers_;
+  ByteBudget artifact_bytes_{std::size_t{64} << 20};
+  ByteBudget spool_bytes_;
   Ledger ledger_;
   MetricsRegistry metrics_;
   Counter& calls_;

@@ -13,6 +13,7 @@
 #include "slotd/files/remove_tree.hpp"
 #include "slotd/files/workspace.hpp"
 #include "slotd/metadata.hpp"
+#include "slotd/routes/file_answers.hpp"
 #include "slotd/routes/routes.hpp"
 
 namespace berth::slotd {
@@ -20,18 +21,6 @@ namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 constexpr auto kReadyWait = std::chrono::seconds(10);
-
-int status_of(const Error& error) {
-  if (error.code == "outside" || error.code == "denied") return 403;
-  if (error.code == "not_found") return 404;
-  if (error.code == "not_a_file" || error.code == "not_a_directory" || error.code == "bad_path") return 400;
-  if (error.code == "disk_full") return 507;
-  return 500;
-}
-
-asio::awaitable<void> send_file_error(http::Exchange& exchange, const Error& error) {
-  co_await send_error(exchange, status_of(error), error.message, error.code);
-}
 
 struct Range {
   std::uint64_t first = 0;
@@ -122,7 +111,7 @@ asio::awaitable<Expected<std::uint64_t>> receive(http::Exchange& exchange, Slot&
     const auto count = co_await exchange.read_some(piece);
     if (!count) co_return tl::unexpected<Error>(count.error());
     if (*count == 0) co_return total;
-    if (!slot.room().usable()) co_return fail("system", "the slot was reset meanwhile");
+    if (!slot.room().usable()) co_return fail("slot_reset", "the slot was reset meanwhile");
     const FsIdentity identity(slot.room().room());
     if (auto written = file.write({piece.data(), *count}); !written) co_return tl::unexpected<Error>(written.error());
     total += *count;
@@ -139,7 +128,7 @@ asio::awaitable<void> put_file(http::Exchange& exchange, Slot& slot, const std::
   const auto total = co_await receive(exchange, slot, *file);
   auto done = total ? Expected<void>() : tl::unexpected<Error>(total.error());
   if (done && (slot.generation() != generation || !slot.room().usable()))
-    done = fail("system", "the slot was reset meanwhile");
+    done = fail("slot_reset", "the slot was reset meanwhile");
   if (done) {
     const FsIdentity identity(slot.room().room());
     done = file->commit();
@@ -152,9 +141,9 @@ asio::awaitable<void> put_file(http::Exchange& exchange, Slot& slot, const std::
   co_await send_json(exchange, 200, std::move(answer));
 }
 
-Expected<void> remove(Slot& slot, const std::string& path, bool recursive) {
-  const FsIdentity identity(slot.room().room());
-  const Workspace workspace(slot.room().room(), slot.workspace_dir());
+Expected<void> remove(const WorkspaceHandle& handle, const std::string& path, bool recursive) {
+  const FsIdentity identity(handle.ids());
+  const auto workspace = handle.workspace();
   // The name itself goes, never what a link at its end points to.
   const auto slash = path.find_last_of('/');
   const auto name = slash == std::string::npos ? path : path.substr(slash + 1);
@@ -170,10 +159,20 @@ Expected<void> remove(Slot& slot, const std::string& path, bool recursive) {
   return remove_tree(parent->get(), name);
 }
 
-asio::awaitable<void> delete_file(http::Exchange& exchange, Slot& slot, const std::string& path) {
-  const auto done = remove(slot, path, exchange.head().query_value("recursive") == "1");
-  if (!done) {
-    co_await send_file_error(exchange, done.error());
+asio::awaitable<void> delete_file(App& app, http::Exchange& exchange, Slot& slot, const std::string& path) {
+  auto handle = WorkspaceHandle::of(slot.room().room(), slot.workspace_dir());
+  if (!handle) {
+    co_await send_file_error(exchange, handle.error());
+    co_return;
+  }
+  const auto shared = std::make_shared<const WorkspaceHandle>(std::move(*handle));
+  const auto done = std::make_shared<Expected<void>>();
+  const bool recursive = exchange.head().query_value("recursive") == "1";
+  // A tree of a hundred thousand files takes its time.
+  std::function<void()> work = [shared, done, path, recursive] { *done = remove(*shared, path, recursive); };
+  co_await app.workers().run(std::move(work));
+  if (!*done) {
+    co_await send_file_error(exchange, done->error());
     co_return;
   }
   co_await send_json(exchange, 200, R"({"success": true})");
@@ -190,7 +189,7 @@ asio::awaitable<void> files_route(App& app, http::Exchange& exchange, Slot& slot
   const auto& method = exchange.head().method;
   const bool tar = exchange.head().query_value("tar") == "1";
   if (method == "DELETE") {
-    co_await delete_file(exchange, slot, path);
+    co_await delete_file(app, exchange, slot, path);
   } else if (method == "PUT" && tar) {
     co_await tar_put(app, exchange, slot, std::move(path));
   } else if (method == "PUT") {

@@ -19,7 +19,8 @@ struct Route {
 constexpr std::array kRoutes{
     Route{"/execute", true, execute_route},  Route{"/batch", true, batch_route},  Route{"/reset", true, reset_route},
     Route{"/health", false, health_route},   Route{"/slots", false, slots_route}, Route{"/tools", false, tools_route},
-    Route{"/metrics", false, metrics_route},
+    Route{"/metrics", false, metrics_route}, Route{"/artifacts/read", true, artifact_read_route},
+    Route{"/artifacts/list", true, artifact_list_route}, Route{"/artifacts/archive", true, artifact_archive_route},
 };
 
 asio::awaitable<void> plain(http::Exchange& exchange, int status, std::string text) {

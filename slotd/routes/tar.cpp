@@ -4,30 +4,41 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <functional>
 #include <vector>
 
 #include "slotd/files/tar_in.hpp"
 #include "slotd/files/tar_out.hpp"
 #include "slotd/files/workspace.hpp"
 #include "slotd/metadata.hpp"
+#include "slotd/routes/file_answers.hpp"
 #include "slotd/routes/routes.hpp"
 
 namespace berth::slotd {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{64} << 10;
-// Headers and padding come on top of what the slot's disk can hold.
-constexpr std::uint64_t kTarOverhead = std::uint64_t{64} << 20;
+constexpr auto kPieceLimit = std::chrono::minutes(1);  // to make the next piece of an archive
+constexpr auto kUnpackLimit = std::chrono::minutes(10);
 
-int status_of(const Error& error) {
-  if (error.code == "outside" || error.code == "denied") return 403;
-  if (error.code == "not_found") return 404;
-  if (error.code == "disk_full") return 507;
-  if (error.code == "too_large") return 413;
-  if (error.code == "system") return 500;
-  return 400;
+// A slot that was reset is another one: what is under way for the old one ends.
+class Tenancy {
+ public:
+  explicit Tenancy(Slot& slot) : slot_(slot), generation_(slot.generation()) {}
+  [[nodiscard]] bool holds() const { return slot_.room().usable() && slot_.generation() == generation_; }
+
+ private:
+  Slot& slot_;
+  std::uint64_t generation_;
+};
+
+Deadline within(Duration time) {
+  return Deadline(std::chrono::steady_clock::now() + time);
+}
+
+FsIds slot_ids(Slot& slot) {
+  return {slot.room().room().host_uid(), slot.room().room().host_gid()};
 }
 
 Expected<UniqueFd> open_tree(Slot& slot, const std::string& path, bool create) {
@@ -40,10 +51,19 @@ Expected<UniqueFd> open_tree(Slot& slot, const std::string& path, bool create) {
   return readable;
 }
 
-// The body goes to an anonymous file first: unpacking needs it whole, and memory stays bounded by the slot's disk size.
-asio::awaitable<Expected<UniqueFd>> spool(http::Exchange& exchange, std::uint64_t most) {
-  UniqueFd file(::memfd_create("tar", MFD_CLOEXEC));
-  if (!file) co_return fail_errno("memfd", errno);
+// A file without a name beside the slots' data: gone with its descriptor, whatever happens.
+Expected<UniqueFd> make_spool(const std::string& data_dir) {
+  UniqueFd file(::open(data_dir.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file && errno == EOPNOTSUPP) file.reset(::memfd_create("tar", MFD_CLOEXEC));
+  if (!file) return fail_errno("spool file", errno);
+  return file;
+}
+
+// The body goes to disk first: unpacking needs it whole, and no slow sender shall hold a worker.
+asio::awaitable<Expected<UniqueFd>> spool(App& app, http::Exchange& exchange, ByteBudget::Held& held,
+                                          std::uint64_t most) {
+  auto file = make_spool(app.options().data_dir);
+  if (!file) co_return file;
   std::vector<char> piece(kPiece);
   std::uint64_t total = 0;
   while (true) {
@@ -51,73 +71,84 @@ asio::awaitable<Expected<UniqueFd>> spool(http::Exchange& exchange, std::uint64_
     if (!count) co_return tl::unexpected<Error>(count.error());
     if (*count == 0) break;
     total += *count;
+    held.add(*count);
     if (total > most) co_return fail("too_large", "the archive is larger than the slot's disk");
-    if (auto written = write_all(file.get(), {piece.data(), *count}); !written)
+    if (auto written = write_all(file->get(), {piece.data(), *count}); !written)
       co_return tl::unexpected<Error>(written.error());
   }
-  if (::lseek(file.get(), 0, SEEK_SET) != 0) co_return fail_errno("memfd", errno);
-  co_return file;
+  if (::lseek(file->get(), 0, SEEK_SET) != 0) co_return fail_errno("spool file", errno);
+  co_return std::move(*file);
 }
 
 asio::awaitable<Expected<std::uint64_t>> unpack(App& app, Slot& slot, UniqueFd archive, UniqueFd target) {
-  TarIn tar(std::move(archive), std::move(target));
-  const auto generation = slot.generation();
-  while (true) {
-    if (!slot.room().usable() || slot.generation() != generation)
-      co_return fail("system", "the slot was reset meanwhile");
-    Expected<bool> more = [&] {
-      const FsIdentity identity(slot.room().room());
-      return tar.step();
-    }();
-    if (!more) co_return tl::unexpected<Error>(more.error());
-    if (!*more) co_return tar.entries();
-    // Other slots get their turn between two members.
-    co_await asio::post(app.context(), asio::use_awaitable);
-  }
+  const UnpackLimits limits{1'000'000, slot.disk_bytes()};
+  const auto tar = std::make_shared<TarIn>(std::move(archive), std::move(target), limits);
+  const auto ids = slot_ids(slot);
+  const Tenancy tenancy(slot);
+  std::function<Expected<bool>()> piece = [tar, ids] {
+    const FsIdentity identity(ids);
+    return tar->step();
+  };
+  std::function<bool()> wanted = [tenancy] { return tenancy.holds(); };
+  const auto deadline = within(kUnpackLimit);
+  const auto done = co_await app.workers().run_pieces(std::move(piece), std::move(wanted), deadline);
+  if (done) co_return tar->entries();
+  std::function<void()> undo = [tar, ids] {
+    const FsIdentity identity(ids);
+    tar->undo();
+  };
+  co_await app.workers().run(std::move(undo));
+  co_return tl::unexpected<Error>(done.error());
 }
 
 }  // namespace
 
-asio::awaitable<void> tar_get(App& /*app*/, http::Exchange& exchange, Slot& slot, std::string path) {
+asio::awaitable<void> tar_get(App& app, http::Exchange& exchange, Slot& slot, std::string path) {
   auto root = open_tree(slot, path, false);
   if (!root) {
-    co_await send_error(exchange, status_of(root.error()), root.error().message, root.error().code);
+    co_await send_file_error(exchange, root.error());
     co_return;
   }
   http::Response head;
   head.content_type = "application/x-tar";
   if (!co_await exchange.begin_stream(std::move(head))) co_return;
-  TarOut tar(std::move(*root));
-  const auto generation = slot.generation();
-  while (slot.room().usable() && slot.generation() == generation) {
-    auto piece = [&] {
-      const FsIdentity identity(slot.room().room());
-      return tar.next(kPiece);
-    }();
-    if (!piece) co_return;  // the cut stream tells: no archive end, no last chunk
-    if (piece->empty()) {
-      (void)co_await exchange.end_stream();
-      co_return;
-    }
-    if (!co_await exchange.write(*piece)) co_return;
+  const auto tar = std::make_shared<TarOut>(std::move(*root));
+  const auto ids = slot_ids(slot);
+  const Tenancy tenancy(slot);
+  while (!tar->complete()) {
+    std::function<Expected<bool>()> piece = [tar, ids] {
+      const FsIdentity identity(ids);
+      return tar->step(kPiece);
+    };
+    std::function<bool()> wanted = [tenancy] { return tenancy.holds(); };
+    const auto deadline = within(kPieceLimit);
+    const auto made = co_await app.workers().run_pieces(std::move(piece), std::move(wanted), deadline);
+    if (!made) co_return;  // the cut stream tells: no archive end, no last chunk
+    const auto bytes = tar->take();
+    if (!co_await exchange.write(bytes)) co_return;
   }
+  (void)co_await exchange.end_stream();
 }
 
 asio::awaitable<void> tar_put(App& app, http::Exchange& exchange, Slot& slot, std::string path) {
-  auto archive = co_await spool(exchange, slot.disk_bytes() + kTarOverhead);
-  auto unpacked =
-      archive ? Expected<std::uint64_t>(0) : Expected<std::uint64_t>(tl::unexpected<Error>(archive.error()));
-  if (archive && !slot.room().usable()) unpacked = fail("system", "the slot was reset meanwhile");
-  if (unpacked) {
-    auto target = open_tree(slot, path, true);
-    if (target) {
-      unpacked = co_await unpack(app, slot, std::move(*archive), std::move(*target));
-    } else {
-      unpacked = tl::unexpected<Error>(target.error());
-    }
+  if (app.spool_bytes().is_full()) {
+    co_await send_error(exchange, 429, "busy: archives that are being unpacked fill the room for them", "busy");
+    co_return;
+  }
+  ByteBudget::Held held(app.spool_bytes());
+  auto archive = co_await spool(app, exchange, held, slot.disk_bytes() + kTarOverhead);
+  Expected<std::uint64_t> unpacked = 0;
+  if (!archive) {
+    unpacked = tl::unexpected<Error>(archive.error());
+  } else if (!slot.room().usable()) {
+    unpacked = fail("slot_reset", "the slot was reset meanwhile");
+  } else if (auto target = open_tree(slot, path, true); !target) {
+    unpacked = tl::unexpected<Error>(target.error());
+  } else {
+    unpacked = co_await unpack(app, slot, std::move(*archive), std::move(*target));
   }
   if (!unpacked) {
-    co_await send_error(exchange, status_of(unpacked.error()), unpacked.error().message, unpacked.error().code);
+    co_await send_file_error(exchange, unpacked.error());
     co_return;
   }
   auto answer = Metadata().boolean("success", true).integer("entries", static_cast<std::int64_t>(*unpacked)).str();
