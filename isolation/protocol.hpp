@@ -27,6 +27,7 @@ enum class Kind : std::uint16_t {
   start,
   signal,
   kill_all,
+  signal_foreground,  // with one descriptor: a terminal
   // from the keeper
   built,  // with two descriptors: root, workspace
   build_failed,
@@ -112,6 +113,12 @@ struct Start {
 struct Signal {
   Header header{kVersion, Kind::signal, sizeof(Signal)};
   std::uint64_t command = 0;
+  std::int32_t number = 0;
+  std::uint32_t padding = 0;
+};
+
+struct SignalForeground {
+  Header header{kVersion, Kind::signal_foreground, sizeof(SignalForeground)};
   std::int32_t number = 0;
   std::uint32_t padding = 0;
 };

@@ -56,9 +56,9 @@ std::uint32_t Room::Impl::host_id(std::uint32_t own) const {
   return shared_.ids == IdMode::identity ? 0 : own;
 }
 
-Expected<void> Room::Impl::send(const void* message, std::size_t size) {
+Expected<void> Room::Impl::send(const void* message, std::size_t size, const std::vector<int>& fds) {
   if (gone_ || !control_) return fail("gone", "the slot's keeper is gone", "reset the slot");
-  return send_packet(control_.get(), message, size);
+  return send_packet(control_.get(), message, size, fds);
 }
 
 void Room::Impl::begin_destroy() {
@@ -123,6 +123,12 @@ Expected<void> Room::signal(std::uint64_t command, int signal_number) {
   message.command = command;
   message.number = signal_number;
   return impl_->send(&message, sizeof message);
+}
+
+Expected<void> Room::signal_foreground(int terminal, int signal_number) {
+  protocol::SignalForeground message;
+  message.number = signal_number;
+  return impl_->send(&message, sizeof message, {terminal});
 }
 
 Expected<void> Room::kill_all(std::uint64_t command) {

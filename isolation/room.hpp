@@ -132,6 +132,9 @@ class Room {
   [[nodiscard]] Expected<void> start(std::uint64_t command, const Command& what, CommandFds fds);
   // Sends a signal to the main process's process group; harmless when it is gone.
   [[nodiscard]] Expected<void> signal(std::uint64_t command, int signal_number);
+  // Sends a signal to the process group in the foreground of a terminal whose session lives in this room. The group is
+  // looked up and signalled inside the slot, so that no number can mean a stranger.
+  [[nodiscard]] Expected<void> signal_foreground(int terminal, int signal_number);
   // SIGKILL to every process of the command, daemons and double forks included; Killed follows (after Exited if it ran).
   // A keeper that does not answer within seconds has been stopped by its own slot's processes: destroy the room.
   [[nodiscard]] Expected<void> kill_all(std::uint64_t command);

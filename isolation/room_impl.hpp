@@ -84,7 +84,7 @@ class Room::Impl {
   [[nodiscard]] Expected<void> begin();
   [[nodiscard]] std::optional<Event> next_event();
   [[nodiscard]] Expected<void> start(std::uint64_t id, const Command& what, CommandFds fds);
-  [[nodiscard]] Expected<void> send(const void* message, std::size_t size);
+  [[nodiscard]] Expected<void> send(const void* message, std::size_t size, const std::vector<int>& fds = {});
   [[nodiscard]] std::optional<GroupUsage> command_usage(std::uint64_t id) const;
   void begin_destroy();
   [[nodiscard]] Expected<void> finish_destroy();

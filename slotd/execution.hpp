@@ -69,6 +69,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   TimePoint started_at{};
   TimePoint finished_at{};
   OutputRing stdout_ring;
+  std::string_view output_stream = "stdout";  // what stdout_ring holds: "terminal" for both streams on one terminal
   OutputRing stderr_ring;
   // What callers are answered; for a background call it comes before the result.
   std::optional<Finished> reply;

@@ -48,6 +48,7 @@ Slot::Slot(const asio::any_io_executor& executor, SlotEnvironment& environment, 
       workspace_dir_(environment.data_dir + "/" + id_),
       room_(executor, environment.factory,
             isolation::RoomSpec{id_, index, host_workspace(environment.spec, workspace_dir_), false}),
+      session_(executor, room_),
       wake_(executor),
       idle_(executor),
       deadlines_(executor) {
@@ -227,7 +228,7 @@ asio::awaitable<void> Slot::run(Queued queued) {
   execution->state = ExecutionState::running;
   execution->started_at = now();
   execution->notify();
-  ToolContext context{room_, execution, environment_.spec, workspace_dir_, execution->call.timeout - queued.early, {}};
+  ToolContext context{room_, session_, execution, environment_.spec, workspace_dir_, execution->call.timeout - queued.early, {}};
   context.answer_now = [this, execution](ToolResult result) {
     execution->reply = complete(*execution, std::move(result));
     execution->notify();

@@ -16,6 +16,7 @@
 #include "slotd/async_event.hpp"
 #include "slotd/execution.hpp"
 #include "slotd/ledger.hpp"
+#include "slotd/session/session.hpp"
 #include "slotd/slot_room.hpp"
 #include "slotd/slot_turn.hpp"
 #include "slotd/tools/tool.hpp"
@@ -99,6 +100,7 @@ class Slot {
   const std::string id_;
   const std::string workspace_dir_;
   SlotRoom room_;
+  Session session_;
   std::deque<Queued> queue_;
   std::shared_ptr<Execution> current_;
   std::shared_ptr<SlotTurn> turn_;  // that holds the slot now

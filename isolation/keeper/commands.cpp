@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,6 +87,13 @@ void start_command(const Packet& packet) {
 void signal_command(const protocol::Signal& message) {
   const Command* command = find_command(message.command);
   if (command != nullptr && command->pid > 0) ::kill(-command->pid, message.number);
+}
+
+void signal_foreground(const protocol::SignalForeground& message, const Packet& packet) {
+  pid_t group = 0;
+  if (packet.fd_count != 1 || ::ioctl(packet.fds[0], TIOCGPGRP, &group) != 0) return;
+  // 0: its processes are in another pid namespace, or gone; 1 would be the keeper itself.
+  if (group > 1) ::kill(-group, message.number);
 }
 
 bool reap() {

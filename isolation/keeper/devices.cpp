@@ -54,9 +54,11 @@ void bind_device(const char* name) {
 void make_terminals() {
   make_directory("root/dev/pts", 0755);
   const unsigned long flags = MS_NOSUID | MS_NOEXEC;
-  if (::mount("devpts", "root/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=0620,gid=5") == 0) return;
+  // The machine has a few thousand terminals for all; `max` keeps one slot from taking them away from the others.
+  if (::mount("devpts", "root/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=0620,max=128,gid=5") == 0)
+    return;
   // With one mapped id there is no group 5.
-  if (::mount("devpts", "root/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=0620") != 0) {
+  if (::mount("devpts", "root/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=0620,max=128") != 0) {
     die("mounting devpts");
   }
 }

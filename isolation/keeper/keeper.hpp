@@ -110,6 +110,8 @@ struct Launch {
 // --- commands.cpp ---
 void start_command(const Packet& packet);
 void signal_command(const protocol::Signal& message);
+// The first descriptor of the packet is the terminal.
+void signal_foreground(const protocol::SignalForeground& message, const Packet& packet);
 // Collects ended children, a bounded number at a time; true when more are waiting.
 [[nodiscard]] bool reap();
 

@@ -93,11 +93,14 @@ void obey(const Packet& packet) {
   protocol::Header header;
   if (!protocol::Reader(packet.data, packet.size).take(header)) return;
   protocol::Signal signal;
+  protocol::SignalForeground foreground;
   protocol::KillAll kill;
   if (header.kind == protocol::Kind::start) {
     start_command(packet);
   } else if (protocol::parse(packet.data, packet.size, protocol::Kind::signal, signal)) {
     signal_command(signal);
+  } else if (protocol::parse(packet.data, packet.size, protocol::Kind::signal_foreground, foreground)) {
+    signal_foreground(foreground, packet);
   } else if (protocol::parse(packet.data, packet.size, protocol::Kind::kill_all, kill)) {
     begin_kill(kill.command);
   }

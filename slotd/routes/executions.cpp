@@ -41,7 +41,7 @@ struct OutputQuery {
 std::optional<OutputQuery> parse_output_query(const http::RequestHead& head) {
   OutputQuery query;
   const auto stream = head.query_value("stream").value_or("stdout");
-  if (stream != "stdout" && stream != "stderr") return std::nullopt;
+  if (stream != "stdout" && stream != "stderr" && stream != "terminal") return std::nullopt;
   query.err = stream == "stderr";
   if (const auto offset = head.query_value("offset"); offset && !parse_whole(*offset, query.offset))
     return std::nullopt;
@@ -55,7 +55,7 @@ asio::awaitable<void> send_output(App& app, http::Exchange& exchange, std::share
   const auto query = parse_output_query(exchange.head());
   if (!query) {
     co_await send_error(exchange, 400,
-                        "stream is stdout or stderr, offset a whole number of bytes, wait a number of seconds",
+                        "stream is stdout, stderr or terminal, offset a whole number of bytes, wait a number of seconds",
                         "bad_query");
     co_return;
   }

@@ -65,8 +65,9 @@ std::string news_of(const Item& item, std::size_t index, Told& told, bool with_o
     lines += start_line(*execution, index);
   }
   if (execution != nullptr && with_output) {
-    for (auto line = output_line(*execution, execution->stdout_ring, "stdout", told.out); !line.empty();
-         line = output_line(*execution, execution->stdout_ring, "stdout", told.out)) {
+    const auto stream = execution->output_stream;
+    for (auto line = output_line(*execution, execution->stdout_ring, stream, told.out); !line.empty();
+         line = output_line(*execution, execution->stdout_ring, stream, told.out)) {
       lines += line;
     }
     for (auto line = output_line(*execution, execution->stderr_ring, "stderr", told.err); !line.empty();

@@ -81,8 +81,6 @@ class Session {
 
   // Ends the shell and everything that was started from it.
   [[nodiscard]] asio::awaitable<void> stop();
-  // The room is going: lets go of all descriptors at once.
-  void room_ended();
 
   // The screen and recording of the slot; lives as long as the session, over all shells.
   void set_listener(std::unique_ptr<TerminalListener> listener);

@@ -22,12 +22,12 @@ ToolResult refused_without_sandbox(std::string error) {
   return result;
 }
 
+}  // namespace
+
 bool is_sandboxed(const isolation::MeasureSet& in_force) {
   return isolation::has(in_force, Measure::mount_namespace) && isolation::has(in_force, Measure::pid_namespace) &&
          isolation::has(in_force, Measure::private_root);
 }
-
-}  // namespace
 
 tl::expected<CommandPolicy, ToolResult> command_policy(const Json& args, const isolation::MeasureSet& in_force) {
   const auto require = strict_flag(args, "require_sandbox", false);

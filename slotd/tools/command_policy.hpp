@@ -19,6 +19,8 @@ struct CommandPolicy {
   bool cut_network = false;  // the call asked for less than the slot has
 };
 
+[[nodiscard]] bool is_sandboxed(const isolation::MeasureSet& in_force);
+
 // A refusal, or what holds for the command.
 [[nodiscard]] tl::expected<CommandPolicy, ToolResult> command_policy(const Json& args,
                                                                      const isolation::MeasureSet& in_force);

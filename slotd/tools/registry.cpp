@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "slotd/tools/bash_stateful.hpp"
 #include "slotd/tools/exec.hpp"
 #include "slotd/tools/file_tools.hpp"
 #include "slotd/tools/tool.hpp"
@@ -8,6 +9,7 @@ namespace berth::slotd {
 ToolRegistry::ToolRegistry() {
   tools_.push_back(make_exec_tool());
   tools_.push_back(make_bash_tool());
+  tools_.push_back(make_bash_stateful_tool());
   tools_.push_back(make_read_file_tool());
   tools_.push_back(make_write_file_tool());
 }

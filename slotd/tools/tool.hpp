@@ -13,6 +13,7 @@
 #include "slotd/execution.hpp"
 #include "slotd/metadata.hpp"
 #include "slotd/slot_room.hpp"
+#include "slotd/session/session.hpp"
 
 namespace berth::slotd {
 
@@ -28,6 +29,7 @@ struct ToolResult {
 struct ToolContext {
   SlotRoom& room;
   std::shared_ptr<Execution> execution;
+  Session& session;  // the slot's live shell, if one was started
   const ContainerSpec& spec;
   std::string workspace_alias;  // the server's own name of the workspace, accepted in paths beside /workspace
   Seconds timeout{30};          // of the command, already adjusted for the route
