@@ -63,7 +63,7 @@ class BoundedBuilder {
  private:
   static constexpr std::size_t kShownKey = 64;
 
-  bool refuse(std::string_view code, std::string message) {
+  bool refuse(std::string_view code, std::string_view message) {
     error_ = Error{std::string(code), to_valid_utf8(message), {}};
     return false;
   }
