@@ -20,7 +20,7 @@ constexpr std::size_t kMaxQueued = 4096;  // calls a container (wire.md 1.11)
 constexpr std::size_t kMaxQueuedPerSlot = 1024;
 // Memory of all calls that have not ended: two of the largest batches.
 constexpr std::size_t kMaxWaitingBytes = std::size_t{128} << 20;
-constexpr std::size_t kWorthTrimming = std::size_t{16} << 20;
+constexpr std::size_t kWorthTrimming = std::size_t{1} << 20;
 constexpr auto kExpiryPeriod = std::chrono::seconds(10);
 // Clients of slot servers give up when the asked time has passed, so from here on the answer comes a little before.
 constexpr Seconds kEarlyFrom{10};
@@ -71,11 +71,16 @@ asio::awaitable<Expected<void>> App::open() {
 }
 
 asio::awaitable<void> App::expire_results() {
+  std::size_t held_before = 0;
   while (!closed_) {
     co_await closing_.wait(Deadline(now() + kExpiryPeriod));
     ledger_.expire(now());
-    // What large calls leave is scattered over the heap: the allocator keeps it unless it is told.
-    if (std::exchange(ended_bytes_, 0) > kWorthTrimming) ::malloc_trim(0);
+    // What calls and results leave is scattered over the heap: the allocator keeps it unless it is told.
+    const std::size_t held = ledger_.held_bytes();
+    const std::size_t let_go = ended_bytes_ + (held < held_before ? held_before - held : 0);
+    if (let_go > kWorthTrimming) ::malloc_trim(0);
+    held_before = held;
+    ended_bytes_ = 0;
   }
 }
 
@@ -139,6 +144,9 @@ tl::expected<App::Submitted, Refusal> App::submit(CallRequest request, const Cal
     }
     if (found.match == Ledger::Match::gone)
       return refuse(410, "result_gone: the call ran, its result is not kept any more", "result_gone", request);
+  }
+  if (const auto* tool = tools_.find(request.tool)) {
+    if (const auto objection = tool->objection(*request.args)) return refuse(400, *objection, "bad_args", request);
   }
   if (auto refusal = overload(*slot, request)) return tl::unexpected<Refusal>(*std::move(refusal));
   const auto arrival = now();

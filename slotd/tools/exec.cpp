@@ -163,7 +163,7 @@ class ExecTool final : public Tool {
   std::string_view schema() const override {
     return R"({"type":"object","required":["argv"],"properties":{"argv":{"type":"array","items":{"type":"string"},"minItems":1},)"
            R"("env":{"type":"object","additionalProperties":{"type":"string"}},"cwd":{"type":"string"},"stdin":{"type":"string"},)"
-           R"("background":{"type":"boolean"},"allow_network":{"type":"boolean"},"require_sandbox":{"type":"boolean"}}})";
+           R"("background":{"type":"boolean"},"tty":{"type":"boolean"},"allow_network":{"type":"boolean"},"require_sandbox":{"type":"boolean"}}})";
   }
   bool takes_turn(const Json& args) const override {
     const auto found = args.find("background");
@@ -179,8 +179,8 @@ class ExecTool final : public Tool {
       if (found != context.args().end() && !found->is_boolean())
         co_return refused(std::string(flag) + " must be true or false");
     }
-    if (context.args().value("tty", false))
-      co_return refused("exec with tty needs the terminal tools, which this version does not have");
+    parsed->command.tty = context.args().value("tty", false);
+    if (parsed->command.tty && parsed->stdin_fd) co_return refused("stdin and tty exclude each other");
     parsed->background = !takes_turn(context.args());
     co_return co_await run_parsed(std::move(context), std::move(*parsed));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `exec` {argv, env, cwd, stdin, background}: no shell involved. `bash` {command} is exec of [/bin/sh, -c, command].
+// `exec` {argv, env, cwd, stdin, tty, background}: no shell involved. `bash` {command} is exec of [/bin/sh, -c, command].
 #pragma once
 
 #include <memory>

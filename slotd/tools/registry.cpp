@@ -2,6 +2,7 @@
 #include "slotd/tools/bash_stateful.hpp"
 #include "slotd/tools/exec.hpp"
 #include "slotd/tools/file_tools.hpp"
+#include "slotd/tools/tmux.hpp"
 #include "slotd/tools/tool.hpp"
 
 namespace berth::slotd {
@@ -10,6 +11,7 @@ ToolRegistry::ToolRegistry() {
   tools_.push_back(make_exec_tool());
   tools_.push_back(make_bash_tool());
   tools_.push_back(make_bash_stateful_tool());
+  tools_.push_back(make_tmux_tool());
   tools_.push_back(make_read_file_tool());
   tools_.push_back(make_write_file_tool());
 }

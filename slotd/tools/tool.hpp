@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,8 +13,8 @@
 #include "berth/container_spec.hpp"
 #include "slotd/execution.hpp"
 #include "slotd/metadata.hpp"
-#include "slotd/slot_room.hpp"
 #include "slotd/session/session.hpp"
+#include "slotd/slot_room.hpp"
 
 namespace berth::slotd {
 
@@ -28,8 +29,8 @@ struct ToolResult {
 // Everything a tool may touch. Valid while run() runs.
 struct ToolContext {
   SlotRoom& room;
-  std::shared_ptr<Execution> execution;
   Session& session;  // the slot's live shell, if one was started
+  std::shared_ptr<Execution> execution;
   const ContainerSpec& spec;
   std::string workspace_alias;  // the server's own name of the workspace, accepted in paths beside /workspace
   Seconds timeout{30};          // of the command, already adjusted for the route
@@ -47,6 +48,8 @@ class Tool {
   [[nodiscard]] virtual std::string_view schema() const = 0;
   // False: runs beside the slot's queue and answers at once.
   [[nodiscard]] virtual bool takes_turn(const Json& args) const;
+  // What is wrong with args: such a call is refused with status 400 before anything of it starts.
+  [[nodiscard]] virtual std::optional<std::string> objection(const Json& /*args*/) const { return std::nullopt; }
   [[nodiscard]] virtual asio::awaitable<ToolResult> run(ToolContext context) const = 0;
 };
 
