@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/http/wire.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -8,10 +10,12 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
+#include <limits>
 
 namespace berth::http {
 namespace {
 
+constexpr int kLooksAStall = 8;  // so often progress is looked for within the time that none may last
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 bool would_block(int error) {
@@ -32,10 +36,16 @@ void advance(std::span<iovec>& parts, std::size_t sent) {
   parts.front().iov_len -= sent;
 }
 
-std::size_t size_of(std::span<const iovec> parts) {
-  std::size_t total = 0;
-  for (const iovec& part : parts) total += part.iov_len;
+std::int64_t bytes_left(std::span<const iovec> parts) {
+  std::int64_t total = 0;
+  for (const iovec& part : parts) total += static_cast<std::int64_t>(part.iov_len);
   return total;
+}
+
+// Sent bytes that the peer's side has not taken.
+int bytes_untaken(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 }  // namespace
@@ -80,19 +90,21 @@ bool Wire::try_write(std::span<iovec>& parts) {
 }
 
 asio::awaitable<IoResult> Wire::write(std::span<iovec> parts, Deadline deadline, Duration stall) {
-  std::size_t left_before = 0;  // what was left when the last wait ran out; 0: none did
+  // What the peer has taken is what has left the kernel's queue: the kernel may take more from us, and call the socket
+  // writable or not, while its reader takes nothing.
+  std::int64_t taken_before = std::numeric_limits<std::int64_t>::min();
+  TimePoint since{};
   while (!try_write(parts)) {
     if (!would_block(errno)) co_return IoResult{IoStatus::failed, 0};
-    const std::size_t left = size_of(parts);
     const TimePoint now = std::chrono::steady_clock::now();
-    if (left == left_before || deadline.expired(now)) co_return IoResult{IoStatus::timed_out, 0};
-    wait_until(std::min(deadline.at(), later(now, stall)));
+    const std::int64_t taken = -bytes_left(parts) - bytes_untaken(fd());
+    if (taken > taken_before) since = now;
+    if (now - since >= stall || deadline.expired(now)) co_return IoResult{IoStatus::timed_out, 0};
+    taken_before = taken;
+    wait_until(std::min(deadline.at(), later(now, stall / kLooksAStall)));
     const auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
     const IoStatus status = end_wait(static_cast<bool>(error));
     if (status == IoStatus::failed) co_return IoResult{status, 0};
-    // The kernel calls a socket writable when a third of its buffer is free: a slow reader may have taken less than
-    // that.
-    left_before = status == IoStatus::timed_out ? left : 0;
   }
   co_return IoResult{};
 }
