@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // One call: what goes over the wire, and what comes of every answer (slot-protocol 4.1).
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+
+#include "base/fd.hpp"
 #include "tests/unit/client/fixture.hpp"
 
 namespace berth {
@@ -126,6 +133,44 @@ TEST(ClientExecute, AServerThatTakesNoByteIsGivenUp) {
   deaf.stop_reading();
   const Result result = client.execute(deaf.address(), call);
   EXPECT_THAT(result.error, HasSubstr("does not take the request"));
+}
+
+// Accepts nobody: its queue is full, so that the kernel leaves a new connection without an answer.
+class Unreachable {
+ public:
+  Unreachable() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* where = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(listener_.get(), where, size), 0);
+    EXPECT_EQ(::listen(listener_.get(), 0), 0);
+    EXPECT_EQ(::getsockname(listener_.get(), where, &size), 0);
+    port_ = ntohs(address.sin_port);
+    for (UniqueFd& each : waiting_) {
+      each = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      static_cast<void>(::connect(each.get(), where, size));
+    }
+  }
+  [[nodiscard]] std::string address() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  UniqueFd listener_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  std::array<UniqueFd, 4> waiting_;
+  int port_ = 0;
+};
+
+TEST(ClientExecute, AServerThatCannotBeReachedIsGivenUpBeforeTheCallsOwnLimit) {
+  const Unreachable nowhere;
+  ClientOptions options = quick();
+  options.connect_timeout = Seconds(0.1);
+  Client client(options);
+  const auto before = std::chrono::steady_clock::now();
+  const Result result = client.execute(nowhere.address(), bash_call("slot_0", "x", Seconds(3600)));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, kPatience / 2);
+  EXPECT_THAT(result.error, StartsWith("Failed after 3 attempts: "));
+  EXPECT_EQ(started(result), "false");
 }
 
 TEST(ClientExecute, AnotherMediaTypeIsAskedAgainAndThenNamed) {

@@ -10,7 +10,7 @@
 
 #include "base/json.hpp"
 #include "berth/client.hpp"
-#include "tests/unit/client/raw_server.hpp"
+#include "tests/support/raw_server.hpp"
 
 namespace berth {
 

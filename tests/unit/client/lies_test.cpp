@@ -45,6 +45,15 @@ std::string deep(const std::string& before, const std::string& after) {
   return before + std::string(100'000, '[') + std::string(100'000, ']') + after;
 }
 
+// A result that is right but for its metadata, which is nested too deep to be copied or written.
+std::string deep_result(const std::string& id, const std::string& more = "}") {
+  constexpr int kDepth = 100'000;
+  std::string open;
+  for (int i = 0; i < kDepth; ++i) open += R"({"a":)";
+  return R"({"success": true, "output": "", "error": "", "execution_id": ")" + id + R"(", "metadata": )" + open + "1" +
+         std::string(kDepth, '}') + more;
+}
+
 // What no call may be given, in whatever form it comes.
 std::vector<Lie> lies_about_http() {
   using Then = RawReply::Then;
@@ -59,8 +68,7 @@ std::vector<Lie> lies_about_http() {
       {"EndlessHead", {"HTTP/1.1 200 OK\r\n", "X: y\r\n", Then::close}},
       {"HundredThousandFields", {head_of(many_fields(100'000)), {}, Then::close}},
       {"DeepJson", answer(200, deep("", ""))},
-      {"DeepMetadata",
-       answer(200, deep(R"({"success": true, "output": "", "error": "", "execution_id": "e", "metadata": )", "}"))},
+      {"DeepMetadata", answer(200, deep_result("e"))},
       {"NotUtf8", answer(200, "{\"success\": true, \"output\": \"\xff\"}")},
       {"HugeNumberForStatus", {"HTTP/1.1 99999999 OK\r\n\r\n", {}, Then::close}},
   };
@@ -153,6 +161,10 @@ std::vector<BatchLie> lies_about_batches() {
              all + end_line(3)),
        {"", "", ""}},
       {"LineDeep", lines(line(0, "a") + deep("", "\n")), {"of a", "", ""}},
+      {"LineWithDeepMetadata", lines(deep_result("a", ",\"type\":\"result\",\"index\":0}\n")), {"", "", ""}},
+      {"ArrayWithDeepMetadata",
+       answer(200, "[" + deep_result("a") + "," + of("b") + "," + of("c") + "]"),
+       {"", "of b", "of c"}},
       {"LineTooLong", lines(std::string(std::size_t{9} << 20, ' ') + "\n"), {"", "", ""}},
   };
 }
@@ -182,6 +194,15 @@ TEST_P(ClientBatchLies, EndTheirCallsAndReachNoOther) {
 
 INSTANTIATE_TEST_SUITE_P(Every, ClientBatchLies, ::testing::ValuesIn(lies_about_batches()),
                          [](const auto& each) { return std::string(each.param.name); });
+
+TEST(ClientBatchLiesAboutPlaces, AreNamed) {
+  RawServer server([](const RawRequest&, std::size_t) { return lines(line(7, "a")); });
+  Client client(quick());
+  Call call = bash_call("slot_0", "x");
+  call.execution_id = "a";
+  const Result result = client.execute_batch({PlacedCall{server.address(), call}}).at(0);
+  EXPECT_THAT(result.error, HasSubstr("a result for place 7 of 1"));
+}
 
 TEST(ClientBatchLiesForEver, EndlessPingsAreBounded) {
   RawServer server([](const RawRequest&, std::size_t) {

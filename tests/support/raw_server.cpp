@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/unit/client/raw_server.hpp"
+#include "tests/support/raw_server.hpp"
 
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A server for the client's tests that shares no code with ours: it reads a request and sends the bytes that a script
+// A server for the tests of clients that shares no code with ours: it reads a request and sends the bytes that a script
 // gives it, true or false. /health is answered by itself unless the script wants it.
 #pragma once
 
