@@ -14,9 +14,9 @@ constexpr unsigned kMarkShift = 21;
 constexpr std::size_t kMaxMarks = 255;  // different sets of marks on one grid; later ones are left out
 constexpr std::size_t kMarksKept = 2;   // of one character
 
+// `point` is not ASCII.
 void append_utf8(std::string& out, std::uint32_t point) {
   const auto byte = [&](std::uint32_t value) { out += static_cast<char>(value); };
-  if (point < 0x80) return byte(point);
   if (point < 0x800) {
     byte(0xC0 | (point >> 6));
   } else if (point < 0x10000) {
@@ -58,9 +58,9 @@ void Grid::set(Line& line, int column, Cell cell) {
 
 Grid::Cell Grid::with_marks(const std::uint32_t* points) {
   const Cell point = points[0] & kPointMask;
+  if (points[1] == 0) return point;
   std::u32string marks;
   for (const auto* mark = points + 1; *mark != 0 && marks.size() < kMarksKept; ++mark) marks += *mark;
-  if (marks.empty()) return point;
   const auto known = std::find(marks_.begin(), marks_.end(), marks);
   const auto index = static_cast<std::size_t>(known - marks_.begin());
   if (known == marks_.end()) {
@@ -154,12 +154,17 @@ std::string Grid::row_text(int row) const {
   std::string out;
   if (row < 0 || row >= rows_) return out;
   const auto& source = line(row);
-  std::size_t end = 0;  // of `out` without blanks at its end
+  out.reserve(static_cast<std::size_t>(source.used) + 1);  // and the newline that most callers add
+  std::size_t end = 0;                                     // of `out` without blanks at its end
   for (int column = 0; column < source.used; ++column) {
     const auto cell = source.cells[static_cast<std::size_t>(column)];
     if (cell == kWideTail) continue;
     const auto point = cell & kPointMask;
-    append_utf8(out, point == 0 ? ' ' : point);
+    if (point < 0x80) {
+      out += point == 0 ? ' ' : static_cast<char>(point);
+    } else {
+      append_utf8(out, point);
+    }
     if (const auto marks = cell >> kMarkShift; marks != 0)
       for (const auto mark : marks_[marks - 1]) append_utf8(out, static_cast<std::uint32_t>(mark));
     if (cell != 0 && cell != ' ') end = out.size();

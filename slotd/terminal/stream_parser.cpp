@@ -64,6 +64,10 @@ std::size_t StreamParser::take_text(std::string_view bytes, SequenceSink& sink) 
     if (to > start) sink.text(run.substr(start, to - start));
   };
   for (std::size_t at = 0; at < run.size();) {
+    if (const auto plain = std::min(ascii_run(run, at), start + kTextBytes - at); plain > 0) {
+      at += plain;
+      continue;
+    }
     const auto step = utf8_step(run, at);
     const bool kept = step.valid && !is_c1(step);
     if (!kept || at + step.length - start > kTextBytes) {
