@@ -60,7 +60,7 @@ struct FileAnswer : ArtifactAnswer {
   std::uint64_t file_size = 0;
   std::string path;  // below the workspace, links resolved
   std::string mime;
-  std::string sha256;  // hex digits; empty unless asked for
+  std::string sha256;  // of `content`, hex digits; empty unless asked for
 };
 struct ArtifactEntry {
   std::string path;  // below the workspace
