@@ -74,7 +74,8 @@ def alive(identity):
 class Slotd:
     """One running server. `user` is the uid it runs as."""
 
-    def __init__(self, user=0, slots=4, config=None, arguments=(), listen=None, port=0, data_dir=None, env=None, pass_fds=()):
+    def __init__(self, user=0, slots=4, config=None, arguments=(), listen=None, port=0, data_dir=None, env=None, pass_fds=(),
+                 address_flag="--listen"):
         self.user = user
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-contract-"))
         self.folder.chmod(0o755)
@@ -83,7 +84,7 @@ class Slotd:
         self.binary = self.folder / "berth-slotd"  # a copy: the build may lie where an ordinary user cannot go
         shutil.copy(program(), self.binary)
         self.binary.chmod(0o755)
-        options = ["--listen", listen or "127.0.0.1", "--data-dir", str(self.data_dir), "--slots", str(slots)]
+        options = [address_flag, listen or "127.0.0.1", "--data-dir", str(self.data_dir), "--slots", str(slots)]
         options += [] if listen and listen.startswith("unix:") else ["--port", str(port)]
         if config is not None:
             (self.folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))

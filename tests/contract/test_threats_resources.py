@@ -141,6 +141,22 @@ def test_row32_yes_ends_at_its_time_limit_with_output(slot):
     assert result["metadata"]["cause"] == "timeout" and result["output"].startswith("y\ny\n") and result["metadata"]["stdout_bytes"] > 100_000
 
 
+def test_row32_one_line_of_a_hundred_megabytes(server, slot):
+    slot.output("true")
+    before = server.rss_bytes()
+    result = slot.bash("head -c 100000000 /dev/zero | tr '\\0' x; echo; echo after", timeout=300)
+    assert result["success"] and result["metadata"]["stdout_bytes"] == 100_000_007
+    assert result["output"].startswith("xxx") and result["output"].endswith("x\nafter") and "truncated" in result["output"]
+    assert server.rss_bytes() - before < 10 << 20
+
+
+def test_row32_output_after_the_pipe_was_closed(slot):
+    """A command that closes its output and goes on, and one whose child writes after its end."""
+    assert slot.output("echo before; exec >&- 2>&-; sleep 0.2; echo lost; true") == "before"
+    assert slot.bash("exec 1>&-; echo lost", timeout=20)["success"] is False
+    assert slot.output("(sleep 0.1; echo late) & echo now").startswith("now")
+
+
 def test_row32_output_kill_ends_the_call(start):
     slot = Slot(start(slots=1, config={"slot": {"output_kill_bytes": 1_000_000}}), "slot_0")
     result = slot.bash("yes", timeout=60)

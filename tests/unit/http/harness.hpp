@@ -14,6 +14,7 @@
 
 #include "base/fd.hpp"
 #include "base/http/server.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace berth::http {
 
@@ -23,18 +24,7 @@ inline constexpr std::chrono::seconds kPatience{20};
 // True as soon as `done` is; false after kPatience.
 bool eventually(const std::function<bool()>& done);
 
-// A fresh directory, removed with what is in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using TemporaryDirectory = berth::testing::TempDir;
 
 // Runs its io_context on a thread until it is destroyed. Listens on loopback and on a unix socket.
 class TestServer {

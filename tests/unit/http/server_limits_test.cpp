@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Peers that are slow, greedy or gone, and how a server ends.
+// Peers that are gone or too many, and how a server ends.
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,154 +16,13 @@
 #include <fstream>
 #include <gmock/gmock.h>
 
-#include "tests/unit/http/harness.hpp"
+#include "tests/unit/http/waiters.hpp"
 
 namespace berth::http {
 namespace {
 
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
-
-// Only the limit under test is short, so that a busy machine does not trip over another one.
-ServerLimits short_limit(std::chrono::milliseconds ServerLimits::*limit, std::chrono::milliseconds value = 50ms) {
-  ServerLimits limits;
-  limits.*limit = value;
-  return limits;
-}
-
-// Waits for ever, until its connection is cut; counts those that wait and those that ended.
-struct Waiters {
-  std::atomic<int> waiting{0};
-  std::atomic<int> gone{0};
-  std::atomic<int> ended{0};
-
-  asio::awaitable<void> operator()(Exchange& exchange) {
-    struct Count {
-      std::atomic<int>& ended;
-      ~Count() { ++ended; }
-    } count{ended};
-    asio::steady_timer timer(co_await asio::this_coro::executor, TimePoint::max());
-    static_cast<void>(co_await exchange.read_body(1000));
-    exchange.on_disconnect([this, &timer] {
-      ++gone;
-      timer.cancel();
-    });
-    ++waiting;
-    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-    static_cast<void>(co_await exchange.respond(reply("done")));
-  }
-};
-
-Handler handler_of(Waiters& waiters) {
-  return [&waiters](Exchange& exchange) { return waiters(exchange); };
-}
-
-TEST(SlowPeer, IsCutInTheMiddleOfAHead) {
-  TestServer server(echo, short_limit(&ServerLimits::head_timeout));
-  RawClient client(server.port());
-  client.send("GET / HTTP/1.1\r\nHo");
-  EXPECT_EQ(status_of(client.read_to_end()), 408);
-}
-
-TEST(SlowPeer, GainsNothingByDripping) {
-  TestServer server(echo, short_limit(&ServerLimits::head_timeout));
-  RawClient client(server.unix_path());
-  const auto start = std::chrono::steady_clock::now();
-  client.send("GET / HTTP/1.1\r\nX: ");
-  while (std::chrono::steady_clock::now() - start < 5s && server.connections() > 0) {
-    client.send("a");
-    std::this_thread::sleep_for(5ms);
-  }
-  EXPECT_EQ(status_of(client.read_to_end()), 408);
-}
-
-TEST(SlowPeer, IsClosedSilentlyWhenItSaysNothing) {
-  TestServer strict(echo, short_limit(&ServerLimits::head_timeout));
-  RawClient fresh(strict.port());
-  EXPECT_EQ(fresh.read_to_end(), "");
-  TestServer server(echo, short_limit(&ServerLimits::idle_timeout));
-  RawClient idle(server.port());
-  idle.send(request("GET /"));
-  EXPECT_EQ(status_of(idle.read_answer()), 200);
-  EXPECT_EQ(idle.read_to_end(), "");
-}
-
-TEST(SlowPeer, IsCutInTheMiddleOfABody) {
-  TestServer server(echo, short_limit(&ServerLimits::body_grace));
-  for (const char* framing : {"Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"}) {
-    RawClient client(server.port());
-    client.send(request("POST /", framing, "3"));
-    const std::string all = client.read_to_end();
-    EXPECT_EQ(status_of(all), 408);
-    EXPECT_THAT(all, HasSubstr("too slowly"));
-  }
-}
-
-TEST(SlowPeer, IsCutWhenItTakesNothing) {
-  std::atomic<bool> too_slow{false};
-  TestServer server(
-      [&](Exchange& exchange) -> asio::awaitable<void> {
-        const Expected<void> sent = co_await exchange.respond(reply(std::string(std::size_t{64} << 20, 'x')));
-        too_slow = !sent && sent.error().code == "too_slow";
-      },
-      short_limit(&ServerLimits::write_stall));
-  RawClient client(server.port());
-  client.send(request("GET /"));
-  EXPECT_TRUE(eventually([&] { return too_slow.load(); }));
-  EXPECT_TRUE(eventually([&] { return server.connections() == 0; }));
-}
-
-TEST(SlowPeer, MayTakeAsLongAsItKeepsTaking) {
-  constexpr std::size_t kBytes = std::size_t{64} << 20;
-  TestServer server(
-      [&](Exchange& exchange) -> asio::awaitable<void> {
-        Response response = reply(std::string(kBytes, 'x'));
-        static_cast<void>(co_await exchange.respond(std::move(response)));
-      },
-      short_limit(&ServerLimits::write_stall, 1s));
-  RawClient client(server.port());
-  client.send(request("GET /"));
-  // A reader that takes a part every 100 ms needs longer for all than the limit allows for nothing.
-  for (int part = 0; part < 15; ++part) {
-    std::this_thread::sleep_for(100ms);
-    client.take_part();
-  }
-  EXPECT_EQ(body_of(client.read_answer()).size(), kBytes);
-}
-
-TEST(LargeBody, IsRefusedByItsLengthBeforeItIsRead) {
-  std::string code;
-  TestServer server([&](Exchange& exchange) -> asio::awaitable<void> {
-    const auto body = co_await exchange.read_body(1000);
-    if (!body) code = body.error().code;
-  });
-  RawClient client(server.port());
-  client.send(request("POST /", "Content-Length: 1001\r\nExpect: 100-continue\r\n"));
-  EXPECT_EQ(status_of(client.read_to_end()), 413);
-  EXPECT_EQ(code, "body_too_large");
-}
-
-TEST(LargeBody, IsRefusedAtTheLimitWhenItsLengthIsUnknown) {
-  TestServer server(
-      [](Exchange& exchange) -> asio::awaitable<void> { static_cast<void>(co_await exchange.read_body(1000)); });
-  RawClient client(server.port());
-  client.send(request("POST /", "Transfer-Encoding: chunked\r\n"));
-  for (int i = 0; i < 1000; ++i) client.send("1000\r\n" + std::string(0x1000, 'x') + "\r\n");
-  EXPECT_EQ(status_of(client.read_to_end()), 413);
-}
-
-TEST(LargeBody, MayBeExactlyTheLimit) {
-  TestServer server([](Exchange& exchange) -> asio::awaitable<void> {
-    const auto body = co_await exchange.read_body(1000);
-    static_cast<void>(co_await exchange.respond(reply("", body ? 200 : 413)));
-  });
-  RawClient client(server.port());
-  client.send(
-      request("POST /", "Transfer-Encoding: chunked\r\n", "3e8\r\n" + std::string(1000, 'x') + "\r\n0\r\n\r\n"));
-  EXPECT_EQ(status_of(client.read_answer()), 200);
-  client.send(request("POST /", "Content-Length: 1000\r\n", std::string(1000, 'x')));
-  EXPECT_EQ(status_of(client.read_answer()), 200);
-}
 
 TEST(Disconnect, ReachesTheHandlerAtWork) {
   for (const bool reset : {false, true}) {
@@ -241,6 +100,25 @@ TEST(Accept, WaitsBeyondTheMostConnections) {
   EXPECT_EQ(server.connections(), 2U);
   first.close();
   EXPECT_EQ(status_of(third.read_answer()), 200);
+}
+
+TEST(Accept, LetsTheLongestIdleGoWhenFull) {
+  ServerLimits limits;
+  limits.max_connections = 3;
+  limits.idle_when_full = 50ms;
+  Waiters waiters;
+  TestServer server(handler_of(waiters), limits);
+  RawClient busy(server.port());
+  busy.send(request("GET /"));
+  ASSERT_TRUE(eventually([&] { return waiters.waiting == 1; }));
+  RawClient silent(server.port());
+  RawClient dripping(server.port());
+  dripping.send("GET / HTTP/1.1\r\n");
+  ASSERT_TRUE(eventually([&] { return server.connections() == 3; }));
+  RawClient fourth(server.port());
+  fourth.send(request("GET /fourth"));
+  EXPECT_TRUE(eventually([&] { return waiters.waiting == 2; })) << "an idle one went";
+  EXPECT_EQ(waiters.gone, 0) << "the one at work did not";
 }
 
 double thread_cpu_seconds(TestServer& server) {

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 
 namespace berth::isolation::test {
 namespace {
@@ -31,16 +30,6 @@ void drain(UniqueFd& fd, std::string& into) {
 }
 
 }  // namespace
-
-TemporaryDirectory::TemporaryDirectory() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "berth-room-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code error;
-  if (!path_.empty()) std::filesystem::remove_all(path_, error);
-}
 
 int Outcome::exit_code() const {
   return !failed && WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;

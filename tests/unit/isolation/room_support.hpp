@@ -10,23 +10,13 @@
 #include <vector>
 
 #include "isolation/room.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace berth::isolation::test {
 
 inline constexpr std::chrono::seconds kDeadline{20};
 
-// A fresh directory, removed with everything in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using TemporaryDirectory = berth::testing::TempDir;
 
 // How a command ended, with its output (stdout and stderr are read to their end or until the command is reaped).
 struct Outcome {
