@@ -11,6 +11,7 @@
 
 #include "slotd/metadata.hpp"
 #include "slotd/pipe_reader.hpp"
+#include "slotd/session/pty.hpp"
 
 namespace berth::slotd {
 namespace {
@@ -56,6 +57,20 @@ Expected<Stream> open_stream(const asio::any_io_executor& executor, OutputRing& 
                 std::move(pipe->write)};
 }
 
+// A terminal takes all three standard streams of the command; what it shows comes as one.
+Expected<isolation::CommandFds> open_terminal(const isolation::Room& room, UniqueFd& master) {
+  auto pty = open_pty(room, TerminalSize{});
+  if (!pty) return tl::unexpected<Error>(pty.error());
+  isolation::CommandFds fds;
+  for (auto* copy : {&fds.out, &fds.err}) {
+    *copy = UniqueFd(::fcntl(pty->slave.get(), F_DUPFD_CLOEXEC, 0));
+    if (!*copy) return fail_errno("terminal", errno);
+  }
+  fds.in = std::move(pty->slave);
+  master = std::move(pty->master);
+  return fds;
+}
+
 // One run of one command, from start to nothing left.
 class Run {
  public:
@@ -72,6 +87,7 @@ class Run {
                                              const std::function<void()>& on_started);
 
  private:
+  Expected<void> open_streams(const asio::any_io_executor& executor, bool tty, isolation::CommandFds& fds);
   Expected<void> start(const asio::any_io_executor& executor, const isolation::Command& command, UniqueFd stdin_fd);
   asio::awaitable<void> until_exit();
   asio::awaitable<void> stop_politely();
@@ -105,8 +121,7 @@ class Run {
   CommandOutcome outcome_;
 };
 
-Expected<void> Run::start(const asio::any_io_executor& executor, const isolation::Command& command, UniqueFd stdin_fd) {
-  if (!room_.usable()) return fail("isolation", "the slot's room is gone", "reset the slot");
+Expected<void> Run::open_streams(const asio::any_io_executor& executor, bool tty, isolation::CommandFds& fds) {
   auto changed = [execution = execution_.get(), this] {
     execution->notify();
     if (running_ && running_->exited) running_->changed.notify_all();
@@ -116,10 +131,27 @@ Expected<void> Run::start(const asio::any_io_executor& executor, const isolation
   if (!out || !err) return tl::unexpected<Error>(out ? err.error() : out.error());
   out_ = out->reader;
   err_ = err->reader;
+  fds.out = std::move(out->write_end);
+  fds.err = std::move(err->write_end);
+  if (!tty) return {};
+  UniqueFd master;
+  auto terminal = open_terminal(room_.room(), master);
+  if (!terminal) return tl::unexpected<Error>(terminal.error());
+  fds = std::move(*terminal);  // the pipes have no writer any more and end at once
+  out_ = std::make_shared<PipeReader>(executor, std::move(master), execution_->stdout_ring, std::move(changed));
+  execution_->output_stream = "terminal";
+  return {};
+}
+
+Expected<void> Run::start(const asio::any_io_executor& executor, const isolation::Command& command, UniqueFd stdin_fd) {
+  if (!room_.usable()) return fail("isolation", "the slot's room is gone", "reset the slot");
+  isolation::CommandFds fds;
+  fds.in = std::move(stdin_fd);
+  if (auto opened = open_streams(executor, command.tty, fds); !opened) return opened;
   const auto usage = room_.room().memory_usage();
   oom_kills_before_ = usage.oom_kills.value_or(0);
   room_.room().reset_peak();
-  auto started = room_.start(command, {std::move(stdin_fd), std::move(out->write_end), std::move(err->write_end)});
+  auto started = room_.start(command, std::move(fds));
   if (!started) return tl::unexpected<Error>(started.error());
   running_ = std::move(*started);
   watcher_ = std::make_shared<Watcher>(*running_, limits_.output_kill_bytes);

@@ -70,10 +70,7 @@ asio::awaitable<Expected<void>> Session::Impl::start(const SessionWish& wish, De
   }
   const auto shell = shell_;
   const auto entered = co_await await_report(deadline);
-  if (entered) {
-    discipline({true, true});
-    co_return Expected<void>{};
-  }
+  if (entered) co_return Expected<void>{};
   if (shell->start_failed) co_return tl::unexpected<Error>(start_error(*shell->start_failed));
   const bool late = shell_ == shell;
   co_await stop();
@@ -181,9 +178,9 @@ std::uint64_t Session::generation() const {
 asio::awaitable<Expected<bool>> Session::ensure(SessionWish wish, Deadline deadline) {
   return impl_->ensure(std::move(wish), deadline);
 }
-asio::awaitable<SessionOutcome> Session::run(std::string text, Deadline deadline,
+asio::awaitable<SessionOutcome> Session::run(SessionCommand command, Deadline deadline,
                                              std::shared_ptr<Execution> execution) {
-  return impl_->run(std::move(text), deadline, std::move(execution));
+  return impl_->run(std::move(command), deadline, std::move(execution));
 }
 asio::awaitable<Expected<void>> Session::write(std::string bytes, Deadline deadline) {
   return impl_->write(std::move(bytes), deadline);

@@ -22,6 +22,7 @@
 #include "berth/call.hpp"
 #include "berth/error.hpp"
 #include "slotd/execution.hpp"
+#include "slotd/session/session_command.hpp"
 #include "slotd/slot_room.hpp"
 #include "slotd/terminal/terminal_listener.hpp"
 
@@ -62,7 +63,7 @@ class Session {
 
   // Hands one command of any shell text over and waits for its end. Its output goes to execution->stdout_ring, byte for
   // byte as it was written. Cancelled by execution->cancel_requested + notify(). Call ensure() first.
-  [[nodiscard]] asio::awaitable<SessionOutcome> run(std::string text, Deadline deadline,
+  [[nodiscard]] asio::awaitable<SessionOutcome> run(SessionCommand command, Deadline deadline,
                                                     std::shared_ptr<Execution> execution);
 
   // Keys, as the bytes that a keyboard sends (Enter is "\r"). Returns once the terminal has taken them. Whatever is in

@@ -24,7 +24,7 @@ class Session::Impl : public std::enable_shared_from_this<Session::Impl> {
   void let_go();
 
   // --- session_run.cpp ---
-  asio::awaitable<SessionOutcome> run(std::string text, Deadline deadline, std::shared_ptr<Execution> execution);
+  asio::awaitable<SessionOutcome> run(SessionCommand command, Deadline deadline, std::shared_ptr<Execution> execution);
 
   // --- session_keys.cpp ---
   asio::awaitable<Expected<void>> write(std::string bytes, Deadline deadline);
@@ -51,7 +51,7 @@ class Session::Impl : public std::enable_shared_from_this<Session::Impl> {
   asio::awaitable<void> end_rest(std::shared_ptr<RunningCommand> shell);
 
   // --- session_run.cpp ---
-  Expected<void> hand_over(const std::string& text, std::shared_ptr<Execution> execution);
+  Expected<void> hand_over(const SessionCommand& command, std::shared_ptr<Execution> execution);
   asio::awaitable<void> until_ended(Deadline deadline, SessionOutcome& outcome);
   asio::awaitable<void> interrupt();
   void conclude(SessionOutcome& outcome);

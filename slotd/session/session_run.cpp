@@ -54,7 +54,7 @@ SessionOutcome not_started(const Execution& execution, bool lives) {
 
 }  // namespace
 
-asio::awaitable<SessionOutcome> Session::Impl::run(std::string text, Deadline deadline,
+asio::awaitable<SessionOutcome> Session::Impl::run(SessionCommand command, Deadline deadline,
                                                    std::shared_ptr<Execution> execution) {
   const auto self = shared_from_this();
   const auto waker = std::make_shared<Waker>(changed_);
@@ -66,7 +66,7 @@ asio::awaitable<SessionOutcome> Session::Impl::run(std::string text, Deadline de
   if (!shell_ || mode_ != Mode::commands) co_return not_started(*execution, shell_ != nullptr);
   SessionOutcome outcome;
   const auto begun = now();
-  if (auto handed = hand_over(text, execution); !handed) {
+  if (auto handed = hand_over(command, execution); !handed) {
     outcome.cause = Cause::isolation;
     outcome.problem = handed.error().message;
     co_return outcome;
@@ -78,9 +78,10 @@ asio::awaitable<SessionOutcome> Session::Impl::run(std::string text, Deadline de
   co_return outcome;
 }
 
-Expected<void> Session::Impl::hand_over(const std::string& text, std::shared_ptr<Execution> execution) {
+Expected<void> Session::Impl::hand_over(const SessionCommand& command, std::shared_ptr<Execution> execution) {
   drain_master();  // what background jobs wrote until now belongs to no call
   discipline({true, false});
+  const auto text = command_text(command, last_status_);
   if (::ftruncate(text_.get(), 0) != 0 ||
       ::pwrite(text_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     return fail_errno("handing the command over", errno);
@@ -91,7 +92,7 @@ Expected<void> Session::Impl::hand_over(const std::string& text, std::shared_ptr
   ended_.reset();
   hint_ = false;
   asked_ = false;
-  if (send(run_message(run_secret_, last_status_))) return {};
+  if (send(run_message(run_secret_))) return {};
   running_.reset();
   return fail("isolation", "the session's shell does not listen any more", "stop the session or reset the slot");
 }
@@ -142,7 +143,6 @@ void Session::Impl::conclude(SessionOutcome& outcome) {
   run_secret_.clear();
   hint_ = false;
   held_.clear();
-  if (shell_) discipline({true, true});
 }
 
 }  // namespace berth::slotd

@@ -7,17 +7,20 @@
 namespace berth::slotd {
 namespace {
 
-// 6: terminal, 8: text, 9: control. One digit each, as dash knows no others.
+// 6: terminal, 7: text, 9: control. One digit each, as dash knows no others. A command runs with all of them closed, as
+// redirections of builtins: whatever it does with these numbers is undone at its end.
 //
 // - The report is made of an expanded copy (eval), so that the secret is in no variable while the command runs.
-// - `. FILE` is no function call: `set --`, `local`, `declare` and `return` mean what they mean at a prompt.
+// - `. FILE` and eval are no function calls: `set --`, `local`, `declare` and `return` mean what they mean at a prompt.
 // - A backslash keeps aliases away and `command` keeps functions away that the slot may have given our words' names.
-// - The loop's own error stream is /dev/null: `set -x` shows the command and not us.
+// - The error stream of all but the command is /dev/null: `set -x` shows the command and not us, and dash, which says
+//   between the lines of a file which jobs have ended, says it to nobody.
 constexpr std::string_view kLoop =
     R"(while IFS= \command read -r _berth <&9; do )"
-    R"(case $_berth in t*) case $PS1 in *"${_berth#t}"*) ;; *) PS1=${_berth#t}$PS1 ;; esac; unset _berth; break ;; *' '*) _berth_q="(exit ${_berth#* }) ||" ;; *) _berth_q= ;; esac; )"
-    R"(eval "unset _berth _berth_q; $_berth_q . /proc/self/fd/8 2>&6 6>&- 9>&-; )"
-    R"(\\command echo ${_berth%% *} \"\$?\" >&9"; done 2>/dev/null)";
+    R"(case $_berth in t*) )"
+    R"(case $PS1 in *"${_berth#t}"*) ;; *) PS1=${_berth#t}$PS1 ;; esac; unset _berth; break ;; esac; )"
+    R"(\eval "unset _berth; . /proc/self/fd/8 8<&7 7<&- 9>&-; )"
+    R"(\\command echo $_berth \"\$?\" >&9"; done 2>/dev/null)";
 
 bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -37,7 +40,7 @@ std::string shell_word(std::string_view value) {
 }  // namespace
 
 std::vector<std::string> shell_argv() {
-  return {"/bin/sh", "-c", "exec 6>&0 9>&1 8<&2 1>&6 2>&6; exec /bin/sh -i"};
+  return {"/bin/sh", "-c", "exec 6>&0 9>&1 7<&2 1>&6 2>&6; exec /bin/sh -i"};
 }
 
 std::string setup_text(const PromptFilter& filter) {
@@ -49,7 +52,7 @@ std::string setup_text(const PromptFilter& filter) {
 }
 
 std::string waiting_line(std::string_view secret, bool first) {
-  std::string line = first ? " . /proc/self/fd/8; " : " ";
+  std::string line = first ? " . /proc/self/fd/7; " : " ";
   line += R"(\command echo )";
   line += secret;
   line += R"( "$?" >&9; )";
@@ -57,10 +60,8 @@ std::string waiting_line(std::string_view secret, bool first) {
   return line + "\n";
 }
 
-std::string run_message(std::string_view secret, int status) {
-  std::string message(secret);
-  if (status != 0) message += " " + std::to_string(status);
-  return message + "\n";
+std::string run_message(std::string_view secret) {
+  return std::string(secret) + "\n";
 }
 
 std::string prompt_message(const PromptFilter& filter) {
@@ -79,14 +80,15 @@ std::optional<Report> parse_report(std::string_view line) {
   return report;
 }
 
-std::optional<std::string> command_text(std::string_view command, const std::map<std::string, std::string>& variables) {
-  std::string text;
-  for (const auto& [name, value] : variables) {
-    if (!is_name(name)) return std::nullopt;
-    text += "export " + name + "=" + shell_word(value) + "; ";
-  }
-  text += command;
-  return text + "\n";
+bool are_variable_names(const std::map<std::string, std::string>& variables) {
+  return std::all_of(variables.begin(), variables.end(), [](const auto& entry) { return is_name(entry.first); });
+}
+
+std::string command_text(const SessionCommand& command, int status) {
+  std::string text = R"(\exec 8<&-; )";
+  for (const auto& [name, value] : command.variables) text += R"(\export )" + name + "=" + shell_word(value) + "; ";
+  if (status != 0) text += "(exit " + std::to_string(status) + ") || ";
+  return text + R"(\eval )" + shell_word(command.text) + " 2>&6 6>&-\n";
 }
 
 std::string with_carriage_returns(std::string_view text) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "slotd/session/prompt_filter.hpp"
+#include "slotd/session/session_command.hpp"
 
 namespace berth::slotd {
 
@@ -25,8 +26,8 @@ namespace berth::slotd {
 // One line to type at a prompt: reports `secret` and waits for commands from then on. `first`: reads the text before.
 [[nodiscard]] std::string waiting_line(std::string_view secret, bool first);
 
-// To a waiting shell: run the text; `status` is what $? is at its beginning.
-[[nodiscard]] std::string run_message(std::string_view secret, int status);
+// To a waiting shell: run the text.
+[[nodiscard]] std::string run_message(std::string_view secret);
 // To a waiting shell: back to the prompt, which gets its mark again if the slot has changed it.
 [[nodiscard]] std::string prompt_message(const PromptFilter& filter);
 
@@ -37,9 +38,9 @@ struct Report {
 // A line of the control socket without its end; nothing when it is not one.
 [[nodiscard]] std::optional<Report> parse_report(std::string_view line);
 
-// The command as the shell reads it; variables are exported before. Nothing when a name cannot be a variable's.
-[[nodiscard]] std::optional<std::string> command_text(std::string_view command,
-                                                      const std::map<std::string, std::string>& variables);
+[[nodiscard]] bool are_variable_names(const std::map<std::string, std::string>& variables);
+// The file that makes a waiting shell run the command; `status` is what $? is at its beginning.
+[[nodiscard]] std::string command_text(const SessionCommand& command, int status);
 
 // LF becomes CR LF, as a terminal does it.
 [[nodiscard]] std::string with_carriage_returns(std::string_view text);

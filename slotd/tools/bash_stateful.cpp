@@ -23,7 +23,7 @@ double milliseconds(Duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-tl::expected<std::string, ToolResult> read_command(const ToolContext& context) {
+tl::expected<SessionCommand, ToolResult> read_command(const ToolContext& context) {
   const auto& args = context.args();
   const auto found = args.find("command");
   const auto refuse = [](std::string error) { return tl::unexpected<ToolResult>(refused(std::move(error))); };
@@ -31,9 +31,8 @@ tl::expected<std::string, ToolResult> read_command(const ToolContext& context) {
   const auto command = found == args.end() ? std::string() : found->get<std::string>();
   if (trim(command).empty()) return refuse("Missing command");
   if (command.find('\0') != std::string::npos) return refuse("command must not contain NUL");
-  auto text = command_text(command, context.execution->call.env);
-  if (!text) return refuse("env: a name that no shell variable can have");
-  return std::move(*text);
+  if (!are_variable_names(context.execution->call.env)) return refuse("env: a name that no shell variable can have");
+  return SessionCommand{command, context.execution->call.env};
 }
 
 // What the slot's limits say about a failure, as for single commands.
@@ -96,8 +95,8 @@ class BashStatefulTool final : public Tool {
            R"("allow_network":{"type":"boolean"},"require_stateful_sandbox":{"type":"boolean"},"require_sandbox":{"type":"boolean"}}})";
   }
   asio::awaitable<ToolResult> run(ToolContext context) const override {
-    auto text = read_command(context);
-    if (!text) co_return text.error();
+    auto command = read_command(context);
+    if (!command) co_return command.error();
     auto call = read_session_call(context);
     if (!call) co_return refused_session(kStartWords, call.error());
     const auto asked = now();
@@ -110,7 +109,7 @@ class BashStatefulTool final : public Tool {
     const auto setup = now() - asked;
     Limits limits(context.room);
     const auto deadline = Deadline::after(now(), context.timeout);
-    auto outcome = co_await context.session.run(std::move(*text), deadline, context.execution);
+    auto outcome = co_await context.session.run(std::move(*command), deadline, context.execution);
     const bool restarted = *ensured && context.session.generation() > 1;
     co_return finished(context, call->policy, outcome, limits, setup, restarted);
   }
