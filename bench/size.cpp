@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "bench/measure.hpp"
+#include "bench/stats.hpp"
 
 namespace berth::bench {
 namespace {
@@ -60,6 +61,28 @@ Expected<void> measure_output(const Setup& setup, Row& row) {
   return {};
 }
 
+// Zeros pack so well that only the end tells: all of it passes through before it is refused.
+Expected<void> measure_archive(const Setup& setup, Row& row) {
+  auto target = start_target(setup);
+  if (!target) return tl::unexpected(target.error());
+  const std::string bytes = std::to_string(1'000'000'000 / setup.scale);
+  const std::string most = std::to_string(970'000 / setup.scale);
+  const std::string make = bash(0, "truncate -s " + bytes + " zeros");
+  if (auto made = call_serially(target->caller, make, 1, is_success); !made) return tl::unexpected(made.error());
+  if (auto forgotten = target->process.forget_peak(); !forgotten) return forgotten;
+  const Stopwatch watch;
+  const auto answer =
+      target->caller.call(prepare("POST", "/artifacts/archive", R"({"slot_id":"slot_0","max_bytes":)" + most + "}"));
+  if (!answer) return tl::unexpected(answer.error());
+  if (answer->status != 413) return fail("answer", "not refused: " + std::string(answer->body.substr(0, 200)));
+  const auto peak = target->process.memory("VmHWM");
+  if (!peak) return tl::unexpected(peak.error());
+  row.values.push_back(*peak * 1.048576);
+  row.detail =
+      "peak of slotd, " + bytes + " bytes packed and refused in " + format_number(watch.milliseconds()) + " ms";
+  return {};
+}
+
 }  // namespace
 
 std::vector<Measurement> size_measurements() {
@@ -71,6 +94,7 @@ std::vector<Measurement> size_measurements() {
       {row("rss-idle", "slotd: RSS idle", 8), measure_idle},
       {row("keeper-memory", "slotd: memory (PSS) of a keeper", 0.5), measure_keepers},
       {row("rss-output", "slotd: RSS under a 10 GB output", 32), measure_output},
+      {row("rss-archive", "slotd: RSS under a refused 1 GB archive", 32), measure_archive},
   };
 }
 

@@ -119,7 +119,7 @@ Expected<void> Packer::add(const TreeWalk::Entry& entry) {
   UniqueFd file(
       ::openat(walk_->directory(), entry.name().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (file) return add_file(std::move(file), path);
-  truncated_ = truncated_ || errno != ENOENT;
+  truncated_ = truncated_ || (errno != ENOENT && errno != ELOOP);
   return {};
 }
 

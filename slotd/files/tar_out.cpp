@@ -24,6 +24,7 @@ Expected<void> TarOut::add(const TreeWalk::Entry& entry) {
   if (!S_ISREG(facts.st_mode)) return {};
   UniqueFd file(
       ::openat(walk_.directory(), entry.name().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file && (errno == ENOENT || errno == ELOOP)) return {};  // gone meanwhile, or another thing by now
   if (!file || ::fstat(file.get(), &facts) != 0) return tl::unexpected<Error>(file_error(errno, entry.path));
   if (!S_ISREG(facts.st_mode)) return {};
   return writer_.begin_file(entry.path, facts, std::move(file));

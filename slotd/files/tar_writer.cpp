@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <optional>
+#include <zlib.h>
 
 #include "slotd/files/workspace.hpp"
 
@@ -17,35 +19,73 @@ namespace {
 
 constexpr std::size_t kPiece = std::size_t{64} << 10;
 
+// A gzip stream into a string. Its head names no time: equal trees make equal archives.
+class Gzip {
+ public:
+  explicit Gzip(std::string& out) : out_(out) {
+    constexpr int kGzipWindow = 15 + 16;
+    ready_ = deflateInit2(&stream_, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+  }
+  ~Gzip() { deflateEnd(&stream_); }
+  Gzip(const Gzip&) = delete;
+  Gzip& operator=(const Gzip&) = delete;
+
+  bool write(const void* data, std::size_t size, int flush) {
+    stream_.next_in = static_cast<Bytef*>(const_cast<void*>(data));
+    stream_.avail_in = static_cast<uInt>(size);
+    int status = ready_ ? Z_OK : Z_MEM_ERROR;
+    do {
+      stream_.next_out = reinterpret_cast<Bytef*>(piece_.data());
+      stream_.avail_out = static_cast<uInt>(piece_.size());
+      if (status == Z_OK) status = deflate(&stream_, flush);
+      if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) return false;
+      out_.append(piece_.data(), piece_.size() - stream_.avail_out);
+    } while (stream_.avail_out == 0 && status == Z_OK);
+    return true;
+  }
+
+ private:
+  std::string& out_;
+  z_stream stream_{};
+  std::array<char, 16384> piece_;
+  bool ready_ = false;
+};
+
 }  // namespace
 
 struct TarWriter::Impl {
   archive* writer = archive_write_new();
   std::string pending;
+  std::optional<Gzip> gzip;
   UniqueFd file;  // the member being copied
   std::uint64_t left = 0;
 
   ~Impl() {
-    archive_write_free(writer);  // writes what libarchive holds into `pending`
+    // Otherwise an archive that is given up would first be filled up to the size its last member was to have.
+    archive_write_fail(writer);
+    archive_write_free(writer);
+  }
+  la_ssize_t take(const void* data, std::size_t size) {
+    if (!gzip) {
+      pending.append(static_cast<const char*>(data), size);
+    } else if (!gzip->write(data, size, Z_NO_FLUSH)) {
+      return -1;
+    }
+    return static_cast<la_ssize_t>(size);
   }
   Error tar_error() const { return {"system", std::string("tar: ") + archive_error_string(writer), {}}; }
   Expected<void> write_header(const std::string& path, const struct stat& facts, const char* target);
 };
 
 TarWriter::TarWriter(bool gzip) : impl_(std::make_unique<Impl>()) {
-  if (gzip) {
-    archive_write_add_filter_gzip(impl_->writer);
-    // Equal trees make equal archives: no time of making in the head.
-    archive_write_set_filter_option(impl_->writer, "gzip", "timestamp", nullptr);
-  }
+  if (gzip) impl_->gzip.emplace(impl_->pending);
   archive_write_set_format_pax_restricted(impl_->writer);
   archive_write_set_bytes_per_block(impl_->writer, 0);
   archive_write_set_options(impl_->writer, "hdrcharset=BINARY");
   archive_write_open(
       impl_->writer, impl_.get(), nullptr,
-      [](archive*, void* self, const void* data, std::size_t size) -> la_ssize_t {
-        static_cast<Impl*>(self)->pending.append(static_cast<const char*>(data), size);
-        return static_cast<la_ssize_t>(size);
+      [](archive*, void* self, const void* data, std::size_t size) {
+        return static_cast<Impl*>(self)->take(data, size);
       },
       nullptr);
 }
@@ -101,6 +141,7 @@ Expected<void> TarWriter::copy_piece() {
 
 void TarWriter::close() {
   archive_write_close(impl_->writer);
+  if (impl_->gzip) (void)impl_->gzip->write(nullptr, 0, Z_FINISH);
 }
 
 std::string& TarWriter::pending() {

@@ -25,6 +25,11 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
+// What was there a moment ago is gone, or something else by now.
+bool vanished(int problem) {
+  return problem == ENOENT || problem == ENOTDIR || problem == ELOOP;
+}
+
 std::size_t cost(const std::string& name) {
   return name.size() + kNameCost;
 }
@@ -134,6 +139,7 @@ Expected<std::optional<TreeWalk::Entry>> TreeWalk::next() {
     }
     if (::fstatat(here_.get(), level.after.c_str(), &entry.facts, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (S_ISDIR(entry.facts.st_mode) && deep_) enter(entry);
+    if (vanished(entry.unreadable)) continue;
     return std::optional<Entry>(std::move(entry));
   }
   return std::optional<Entry>();

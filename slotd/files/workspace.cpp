@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <vector>
 
 #include "base/text.hpp"
 
@@ -138,16 +139,32 @@ Expected<std::string> Workspace::in_slot(std::string_view path) const {
   return fail("outside", std::string(kOutsideMessage));
 }
 
+// The longest beginning of a path that exists. What exists has parents that do, so that halving finds it: a path may
+// have two thousand parts.
+Workspace::Reached Workspace::reach(std::string_view slot_path) const {
+  std::vector<std::size_t> ends;
+  for (std::size_t at = slot_path.find('/'); at != std::string_view::npos; at = slot_path.find('/', at + 1)) {
+    if (at > 0 && slot_path[at - 1] != '/') ends.push_back(at);
+  }
+  Reached reached;
+  for (std::size_t low = 0, high = ends.size(); low < high;) {
+    const auto middle = low + (high - low) / 2;
+    UniqueFd fd(openat2_below(root_, std::string(slot_path.substr(0, ends[middle])), O_PATH));
+    if (fd) {
+      reached = {std::move(fd), slot_path.substr(ends[middle])};
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return reached;
+}
+
 // Whether the nearest part of the path that exists has left the workspace: then it is refused whatever is missing
 // there, so that no answer tells what the system's tree holds.
-bool Workspace::parent_is_outside(std::string slot_path) const {
-  while (!slot_path.empty()) {
-    slot_path = split(slot_path).first;
-    if (slot_path.empty()) return false;
-    const UniqueFd parent(openat2_below(root_, slot_path, O_PATH));
-    if (parent) return mount_of(parent.get()) != mount_;
-  }
-  return false;
+bool Workspace::parent_is_outside(std::string_view slot_path) const {
+  const auto reached = reach(slot_path);
+  return reached.fd && mount_of(reached.fd.get()) != mount_;
 }
 
 Expected<UniqueFd> Workspace::open_resolved(const std::string& slot_path, int flags) const {
@@ -183,13 +200,21 @@ Expected<Workspace::File> Workspace::open_file(std::string_view path) const {
 Expected<UniqueFd> Workspace::make_directories(const std::string& slot_path) const {
   auto there = open_resolved(slot_path, O_PATH | O_DIRECTORY);
   if (there || there.error().code != "not_found") return there;
-  const auto [parent_path, name] = split(slot_path);
-  if (parent_path.empty() || name == "." || name == "..") return there;
-  const auto parent = make_directories(parent_path);
-  if (!parent) return tl::unexpected<Error>(parent.error());
-  if (::mkdirat(parent->get(), name.c_str(), 0755) != 0 && errno != EEXIST)
-    return tl::unexpected<Error>(file_error(errno, name));
-  return open_resolved(slot_path, O_PATH | O_DIRECTORY);
+  auto [directory, rest] = reach(slot_path);
+  if (!directory) return there;
+  if (mount_of(directory.get()) != mount_) return fail("outside", std::string(kOutsideMessage));
+  while (!rest.empty()) {
+    const auto slash = std::min(rest.find('/', 1), rest.size());
+    const std::string name(rest.substr(1, slash - 1));
+    rest.remove_prefix(slash);
+    if (name.empty() || name == ".") continue;
+    if (name == "..") return there;
+    if (::mkdirat(directory.get(), name.c_str(), 0755) != 0 && errno != EEXIST)
+      return tl::unexpected<Error>(file_error(errno, name));
+    directory.reset(::openat(directory.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory) return tl::unexpected<Error>(file_error(errno, name));
+  }
+  return std::move(directory);
 }
 
 Expected<UniqueFd> Workspace::open_directory(std::string_view path, bool create) const {

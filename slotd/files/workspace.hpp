@@ -72,7 +72,12 @@ class Workspace {
 
  private:
   [[nodiscard]] Expected<std::string> in_slot(std::string_view path) const;
-  [[nodiscard]] bool parent_is_outside(std::string slot_path) const;
+  struct Reached {
+    UniqueFd fd;            // none: not even the first part exists
+    std::string_view rest;  // what is left of the path: "/b/c"
+  };
+  [[nodiscard]] Reached reach(std::string_view slot_path) const;
+  [[nodiscard]] bool parent_is_outside(std::string_view slot_path) const;
   [[nodiscard]] Expected<UniqueFd> open_resolved(const std::string& slot_path, int flags) const;
   [[nodiscard]] Expected<UniqueFd> make_directories(const std::string& slot_path) const;
 

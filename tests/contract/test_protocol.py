@@ -9,8 +9,7 @@ import pytest
 from harness import Slot, wait_until
 from wire import FIVE_KEYS, JSON_TYPE
 
-POST_ROUTES = ["/execute", "/batch", "/reset"]
-ARTIFACT_ROUTES = ["/artifacts/read", "/artifacts/list", "/artifacts/archive"]
+POST_ROUTES = ["/execute", "/batch", "/reset", "/artifacts/read", "/artifacts/list", "/artifacts/archive"]
 TWO_KEYS = {"success", "error"}
 
 
@@ -38,8 +37,7 @@ def test_p02_the_slot_is_looked_at_before_the_tool(server):
     assert server.wire.run("slot_99", "nonsense")["error"] == "Unknown slot: slot_99"
 
 
-@pytest.mark.parametrize("route", POST_ROUTES + [
-    pytest.param(route, marks=pytest.mark.skip(reason="owned by issue 4: artifact routes")) for route in ARTIFACT_ROUTES])
+@pytest.mark.parametrize("route", POST_ROUTES)
 @pytest.mark.parametrize("body", [b"", b"{", b"not json", b"\xff\xfe", b"{}{}", b"[1,", b"NaN"], ids=repr)
 def test_p03_a_body_that_is_not_json_is_400(server, route, body):
     reply = server.wire.post(route, body)

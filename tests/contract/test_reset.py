@@ -201,6 +201,19 @@ def test_p31_health_answers_while_a_large_file_is_read(server, slot):
     assert max(watch.times) < HEALTH_LIMIT
 
 
-@pytest.mark.skip(reason="owned by issue 4: artifact routes")
-def test_p31_health_answers_while_a_slot_archives():
-    raise AssertionError("skipped")
+def test_p31_health_answers_while_a_slot_archives(server, slots):
+    """W20: nor does another slot wait for it."""
+    slot, other = slots
+    slot.output("truncate -s 6G x")
+    with HealthWatch(server.wire.address) as watch:
+        assert server.wire.post("/artifacts/archive", {"slot_id": slot.name}).status == 413  # told by its size alone
+        slot.output("truncate -s 200M x; head -c 1000000 /dev/urandom > y; mkdir d; cd d; for i in $(seq 500); do echo > $i; done")
+        archive = threading.Thread(target=server.wire.post, args=("/artifacts/archive", {"slot_id": slot.name}))
+        archive.start()
+        while archive.is_alive():
+            begin = time.monotonic()
+            assert other.output("echo x") == "x"
+            watch.times.append((time.monotonic() - begin) / 5)  # a whole command has five times as long
+        archive.join()
+        server.wire.post("/artifacts/list", {"slot_id": slot.name, "recursive": True})
+    assert max(watch.times) < HEALTH_LIMIT

@@ -1,15 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a job file: an answer comes, complaints name the file, and what is accepted expands.
+// Any bytes as a job file: an answer comes, every complaint has its place in the file, and what is accepted expands.
+#include <algorithm>
+
 #include "jobs/job.hpp"
 #include "tests/fuzz/oracle.hpp"
 
 using berth::fuzz::promise;
 
+namespace {
+
+void has_a_place(const berth::jobs::Diagnostic& complaint, std::string_view text) {
+  const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
+  promise(!complaint.message.empty(), "a complaint has text");
+  promise(complaint.file == "fuzz.yaml", "a complaint names its file");
+  promise(complaint.at.line >= 1 && complaint.at.line <= lines, "a complaint names a line of the file");
+  promise(complaint.at.column >= 1 && complaint.at.column <= text.size() + 1, "a complaint names a column");
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto job = berth::jobs::parse_job(berth::fuzz::as_text(data, size), "fuzz.yaml", "");
+  const std::string_view text = berth::fuzz::as_text(data, size);
+  const auto job = berth::jobs::parse_job(text, "fuzz.yaml", "");
   if (!job) {
     promise(!job.error().empty(), "a refused job has a complaint");
-    for (const auto& complaint : job.error()) promise(!to_string(complaint).empty(), "a complaint has text");
+    for (const auto& complaint : job.error()) has_a_place(complaint, text);
     return 0;
   }
   berth::jobs::Trajectory trajectory;
