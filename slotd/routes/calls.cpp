@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
 #include "slotd/routes/result_stream.hpp"
