@@ -192,13 +192,17 @@ void Checker::text_list(const Node& node, const std::string& path) {
 
 }  // namespace
 
-void check_job(const Node& root, Complaints& complaints) {
+void check_keys(const Node& root, const ObjectRule& rule, std::string_view what, Complaints& complaints) {
   if (root.broken) return;
   if (root.kind != NodeKind::map) {
-    complaints.add(root.place, "a job file is a map of keys such as job, slots and steps; this is " + describe(root));
+    complaints.add(root.place, std::string(what) + "; this is " + describe(root));
     return;
   }
-  Checker(complaints).object(root, job_rule(), "");
+  Checker(complaints).object(root, rule, "");
+}
+
+void check_job(const Node& root, Complaints& complaints) {
+  check_keys(root, job_rule(), "a job file is a map of keys such as job, slots and steps", complaints);
 }
 
 }  // namespace berth::jobs

@@ -96,11 +96,23 @@ Diagnostics Complaints::take() {
   return all;
 }
 
+namespace {
+
+std::string place_text(const std::string& file, Position at) {
+  std::string out = file;
+  if (at.line > 0) out += ':' + std::to_string(at.line);
+  if (at.line > 0 && at.column > 0) out += ':' + std::to_string(at.column);
+  return out;
+}
+
+}  // namespace
+
+std::string Complaints::where(Place place) const {
+  return place_text(sources_.at(place.source), place.at);
+}
+
 std::string to_string(const Diagnostic& diagnostic) {
-  std::string out = diagnostic.file;
-  if (diagnostic.at.line > 0) out += ':' + std::to_string(diagnostic.at.line);
-  if (diagnostic.at.line > 0 && diagnostic.at.column > 0) out += ':' + std::to_string(diagnostic.at.column);
-  return out + ": " + diagnostic.message;
+  return place_text(diagnostic.file, diagnostic.at) + ": " + diagnostic.message;
 }
 
 }  // namespace berth::jobs

@@ -28,6 +28,8 @@ class Complaints {
 
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] bool has(Place place) const;
+  // "FILE:LINE:COLUMN" or the option, as complaints about that place begin.
+  [[nodiscard]] std::string where(Place place) const;
   // True once no further complaint will be shown: callers with a million lines to check may stop.
   [[nodiscard]] bool full() const { return entries_.size() >= kMaxShown; }
   // In the order of the file, repetitions left out; what --set says comes after it.

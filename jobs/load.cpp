@@ -18,7 +18,7 @@ NodePtr read_with_options(std::string_view yaml, const LoadOptions& options, Com
   for (const std::string& set : options.sets) root = apply_set(root, set, complaints);
   if (options.driver) {
     const std::string driver(to_string(*options.driver));
-    root = with_text(root, "driver", driver, complaints.add_source("--driver " + driver));
+    root = with_text(root, "driver", driver, complaints.add_source("--driver " + driver), complaints);
   }
   return root;
 }

@@ -100,13 +100,18 @@ NodePtr apply_set(const NodePtr& root, const std::string& set, Complaints& compl
   }
 }
 
-NodePtr with_text(const NodePtr& root, const std::string& key, std::string value, unsigned source) {
+NodePtr with_text(const NodePtr& root, const std::string& path, std::string value, unsigned source,
+                  Complaints& complaints) {
   auto node = std::make_shared<Node>();
   node->kind = NodeKind::scalar;
-  node->plain = true;
   node->place.source = source;
   node->text = std::move(value);
-  return Setter({key}, std::move(node)).put(root, 0);
+  try {
+    return Setter(split_path(path), std::move(node)).put(root, 0);
+  } catch (const Refused& refused) {
+    complaints.add(Place{source, {}}, refused.message);
+    return root;
+  }
 }
 
 }  // namespace berth::jobs

@@ -12,7 +12,9 @@ namespace berth::jobs {
 // On a complaint the tree is returned unchanged.
 [[nodiscard]] NodePtr apply_set(const NodePtr& root, const std::string& set, Complaints& complaints);
 
-// The tree with the top-level `key` set to the text `value`, as if written at `source`.
-[[nodiscard]] NodePtr with_text(const NodePtr& root, const std::string& key, std::string value, unsigned source);
+// The tree with the text `value` at `path`, as if written at `source`; maps that are missing on the way are made.
+// On a complaint (there is something else than a map on the way) the tree is returned unchanged. `root` may be null.
+[[nodiscard]] NodePtr with_text(const NodePtr& root, const std::string& path, std::string value, unsigned source,
+                                Complaints& complaints);
 
 }  // namespace berth::jobs
