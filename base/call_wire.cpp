@@ -92,7 +92,8 @@ Expected<Line> parse_line(std::string_view text) {
   if (!type) return not_the_protocol("a line has no type", text);
   if (*type == "result") return parse_result_line(*parsed, text);
   if (*type == "output") return parse_output_line(*parsed, text);
-  if (*type == "ping" || *type == "start") return PingLine{};
+  if (*type == "start") return StartLine{json_text_at(*parsed, "execution_id").value_or("")};
+  if (*type == "ping") return PingLine{};
   const auto results = json_uint_at(*parsed, "results");
   if (*type == "end" && results) return EndLine{static_cast<std::size_t>(*results)};
   return not_the_protocol("a line has an unknown type", text);

@@ -30,13 +30,16 @@ struct OutputLine {
   std::uint64_t offset = 0;  // of the first byte, in the stream as the command wrote it
   std::string bytes;
 };
+struct StartLine {
+  std::string execution_id;
+};
 struct PingLine {};
 struct EndLine {
   std::size_t results = 0;
 };
-using Line = std::variant<ResultLine, OutputLine, PingLine, EndLine>;
+using Line = std::variant<ResultLine, OutputLine, StartLine, PingLine, EndLine>;
 
-// Error code "protocol" for anything that is not one of the four lines (`start` reads as a ping).
+// Error code "protocol" for anything that is not one of the five lines.
 [[nodiscard]] Expected<Line> parse_line(std::string_view text);
 
 // The lines of one streamed answer to a batch, believed only as far as they fit the batch and each other.

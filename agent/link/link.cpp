@@ -25,11 +25,12 @@ ContainerLink::ContainerLink(asio::io_context& context, LinkOptions options)
       options_(std::move(options)),
       work_(std::make_shared<http::Connections>(context, options_.address, options_.slots + 1)),
       urgent_(std::make_shared<http::Connections>(context, options_.address, 1)),
+      transfers_(std::make_shared<Turns>(context, (options_.slots + 1) / 2)),
       retry_timer_(context) {}
 
 ContainerLink::~ContainerLink() = default;
 
-asio::awaitable<Expected<Result>> ContainerLink::call(Call call, OutputSink sink) {
+asio::awaitable<Expected<Result>> ContainerLink::call(Call call, OutputSink sink, std::function<void()> on_start) {
   const auto self = shared_from_this();
   if (closed_) co_return local_result(call, Cause::container_lost, *closed_, Started::no);
   if (unanswered_.size() >= options_.limits.queue)
@@ -42,6 +43,7 @@ asio::awaitable<Expected<Result>> ContainerLink::call(Call call, OutputSink sink
                        std::to_string(options_.limits.call_bytes),
                    "bring large data in as a file");
   auto pending = std::make_shared<Pending>(context_, std::move(call), std::move(body), std::move(sink));
+  pending->on_start = std::move(on_start);
   enqueue(pending);
   pump();
   co_return co_await wait_for(std::move(pending));

@@ -19,6 +19,8 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/link/transfer.hpp"
+#include "agent/link/turns.hpp"
 #include "agent/link/wire.hpp"
 #include "base/http/client.hpp"
 #include "base/http/connections.hpp"
@@ -61,9 +63,12 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
 
   // Queues the call and waits for its result. An error means that it was not accepted and nothing ran: "queue_full",
   // "call_too_large". Everything else is a Result with its cause.
-  [[nodiscard]] boost::asio::awaitable<Expected<Result>> call(Call call, OutputSink sink = {});
+  // `on_start` is told when the command begins; only together with a sink.
+  [[nodiscard]] boost::asio::awaitable<Expected<Result>> call(Call call, OutputSink sink = {},
+                                                              std::function<void()> on_start = {});
 
-  // Asks slotd to end an execution (TERM, 2 s, KILL). Its waiter hears of it through its result.
+  // Ends an execution: one that waits here is taken out of the queue, else slotd is asked (TERM, 2 s, KILL). Its waiter
+  // hears of it through its result.
   [[nodiscard]] boost::asio::awaitable<Expected<void>> cancel(std::string slot, std::string execution_id,
                                                               std::uint64_t generation);
   // Brings a slot back to its first state; asked again until the deadline when the connection breaks.
@@ -81,6 +86,18 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   [[nodiscard]] boost::asio::awaitable<Expected<void>> get_file(std::string slot, std::uint64_t generation,
                                                                 std::string path, bool as_tar, BytesSink sink,
                                                                 Deadline deadline);
+
+  // A question about a slot that is no call: `request.target` is what follows /slots/SLOT/, encoded, with its query.
+  // The answer is slotd's own, whatever its status.
+  [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> ask_slot(std::string slot,
+                                                                               std::uint64_t generation,
+                                                                               http::ClientRequest request,
+                                                                               Deadline deadline);
+  // The same with bodies in pieces; begun when it is returned. A container has half as many at a time as it has slots,
+  // so that calls keep connections; the others wait for their turn until the deadline ("busy").
+  [[nodiscard]] boost::asio::awaitable<Expected<std::unique_ptr<Transfer>>> transfer(
+      std::string slot, std::uint64_t generation, http::ClientRequest request, UploadSize upload, Deadline deadline,
+      std::function<void()> on_end);
 
   // Every unanswered call of this slot up to this generation ends with this cause; those not yet sent are not sent.
   void end_slot(std::string_view slot, std::uint64_t generation, Cause cause, const std::string& message);
@@ -122,6 +139,7 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   [[nodiscard]] boost::asio::awaitable<Outcome> read_results(http::ClientConnection& connection, const Batch& batch);
   [[nodiscard]] Expected<void> take_line(std::string_view text, const Batch& batch, BatchLines& lines);
   void take_result(ResultLine line, const Batch& batch);
+  void take_start(std::string_view execution_id, const Batch& batch);
   [[nodiscard]] Expected<void> take_output(OutputLine line, const Batch& batch);
   [[nodiscard]] http::ClientRequest batch_request(const Batch& batch) const;
   void settle(const Batch& batch, const Outcome& outcome);
@@ -130,12 +148,16 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
 
   [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> ask(http::ClientRequest request, bool urgent,
                                                                           Deadline deadline);
+  // Ends what waits here and has not been put into a batch; false when there is no such call.
+  [[nodiscard]] bool take_back(std::string_view slot, std::string_view execution_id);
+  [[nodiscard]] bool awaits_answer(std::string_view slot, std::string_view execution_id) const;
   void add_fields(http::ClientRequest& request, std::optional<std::uint64_t> generation) const;
 
   boost::asio::io_context& context_;
   LinkOptions options_;
   std::shared_ptr<http::Connections> work_;    // slots + 1: batches, files, resets
   std::shared_ptr<http::Connections> urgent_;  // 1: health and cancelling, never behind a long transfer
+  std::shared_ptr<Turns> transfers_;
   boost::asio::steady_timer retry_timer_;
   std::map<std::string, SlotQueue, std::less<>> slots_;
   std::deque<std::string> ready_;  // slots with something to send, first come first served

@@ -101,6 +101,7 @@ Expected<void> ContainerLink::take_line(std::string_view text, const Batch& batc
   auto line = lines.take(text);
   if (!line) return tl::unexpected(line.error());
   if (auto* result = std::get_if<ResultLine>(&*line)) take_result(std::move(*result), batch);
+  if (const auto* start = std::get_if<StartLine>(&*line)) take_start(start->execution_id, batch);
   if (auto* output = std::get_if<OutputLine>(&*line)) return take_output(std::move(*output), batch);
   return {};
 }
@@ -110,6 +111,13 @@ void ContainerLink::take_result(ResultLine line, const Batch& batch) {
   finish(*pending, std::move(line.result));
   leave_slot(*pending);
   pump();
+}
+
+void ContainerLink::take_start(std::string_view execution_id, const Batch& batch) {
+  for (const PendingPtr& pending : batch) {
+    if (pending->call.execution_id != execution_id || pending->answered || !pending->on_start) continue;
+    std::exchange(pending->on_start, nullptr)();
+  }
 }
 
 Expected<void> ContainerLink::take_output(OutputLine line, const Batch& batch) {

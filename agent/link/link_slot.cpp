@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t kAnswerBytes = std::size_t{1} << 20;
 constexpr std::size_t kFilePart = std::size_t{256} << 10;
-constexpr std::chrono::seconds kCancelLimit{5};
 constexpr std::chrono::milliseconds kResetPause{20};
 
 TimePoint now() {
@@ -61,19 +60,6 @@ asio::awaitable<Expected<HealthFacts>> ContainerLink::health(std::chrono::millis
   if (!answer) co_return tl::unexpected(answer.error());
   if (answer->head.status != 200) co_return tl::unexpected(error_of_answer(answer->head.status, answer->body));
   co_return parse_health(answer->body);
-}
-
-asio::awaitable<Expected<void>> ContainerLink::cancel(std::string slot, std::string execution_id,
-                                                      std::uint64_t generation) {
-  const auto self = shared_from_this();
-  http::ClientRequest request;
-  request.method = "DELETE";
-  request.target = "/slots/" + percent_encode(slot) + "/executions/" + percent_encode(execution_id);
-  add_fields(request, generation);
-  const auto answer = co_await ask(std::move(request), true, Deadline(now() + kCancelLimit));
-  if (!answer) co_return tl::unexpected(answer.error());
-  if (answer->head.status >= 300) co_return tl::unexpected(error_of_answer(answer->head.status, answer->body));
-  co_return Expected<void>{};
 }
 
 asio::awaitable<Expected<void>> ContainerLink::reset(std::string slot, std::uint64_t generation, Deadline deadline) {

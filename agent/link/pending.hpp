@@ -18,6 +18,7 @@ struct ContainerLink::Pending {
   Call call;
   std::string body;  // the batch element
   OutputSink sink;
+  std::function<void()> on_start;  // told once
   http::Promise<Result> answer;
   TimePoint answer_by{};  // own time limit and those of the calls before it in its slot
   bool answered = false;  // by whoever; a later line for it is dropped

@@ -101,8 +101,9 @@ asio::awaitable<void> Runtime::welcome(drivers::ContainerFacts facts) {
   options.slots = facts.slots;
   options.limits = options_.link;
   const auto known = containers_.find(facts.id);
-  if (known != containers_.end()) {
-    const auto idle = std::chrono::duration_cast<std::chrono::seconds>(jobs_.at(known->second.job).lease.idle);
+  const auto job = known == containers_.end() ? jobs_.end() : jobs_.find(known->second.job);
+  if (job != jobs_.end()) {
+    const auto idle = std::chrono::duration_cast<std::chrono::seconds>(job->second.lease.idle);
     options.detach = std::max(idle, std::chrono::seconds(3));
   }
   const auto link = std::make_shared<ContainerLink>(context_, std::move(options));

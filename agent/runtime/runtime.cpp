@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <functional>
+#include <vector>
 
 #include "base/text.hpp"
 
@@ -59,50 +60,19 @@ asio::awaitable<Expected<void>> Runtime::start() {
 }
 
 void Runtime::apply(const jobs::Job& job) {
+  if (options_.job_observer) options_.job_observer(job.name, "applied");
   jobs_.insert_or_assign(job.name, job);
   step(pool_view(job));
 }
 
 void Runtime::remove_job(const std::string& name, bool force) {
+  if (options_.job_observer && jobs_.contains(name)) options_.job_observer(name, "removing");
   step(pool::JobRemoved{name, force});
 }
 
-asio::awaitable<Expected<pool::Lease>> Runtime::acquire(AcquireRequest request) {
-  const auto self = shared_from_this();
-  const pool::RequestId id = next_request_++;
-  const auto answer = std::make_shared<http::Promise<Expected<pool::Lease>>>(context_);
-  waiting_.emplace(id, answer);
-  pool::AcquireRequested event;
-  event.request = id;
-  event.lease = random_hex(16);
-  event.job = request.job;
-  event.trajectory = std::move(request.trajectory);
-  event.owner = std::move(request.owner);
-  event.deadline = request.wait.at();
-  step(std::move(event));
-  auto lease = co_await answer->wait(Deadline());
-  if (!*lease && lease->error().code == "container_failed") {
-    const auto why = start_errors_.find(request.job);
-    if (why != start_errors_.end()) lease->error().hint = why->second.hint;
-  }
-  co_return std::move(*lease);
-}
-
-void Runtime::release(const std::string& lease) {
-  step(pool::ReleaseRequested{lease});
-}
-
-Expected<Runtime::Found> Runtime::find(const std::string& lease) const {
-  const pool::Lease* found = pool_.find_lease(lease);
-  if (found == nullptr) {
-    const auto why = pool_.ended(lease);
-    if (!why) return fail("unknown_lease", "there is no lease " + lease);
-    return fail("lease_ended", "the lease has ended: " + std::string(pool::to_string(*why)), "acquire a slot anew");
-  }
-  const auto container = containers_.find(found->container);
-  if (container == containers_.end() || !container->second.link)
-    return fail("container_unavailable", "the container " + found->container + " does not answer yet", "try again");
-  return Found{container->second.link, *found};
+void Runtime::on(const pool::JobGone& effect) {
+  jobs_.erase(effect.job);
+  start_errors_.erase(effect.job);
 }
 
 // The pool is told first: what is due then happens before the lease is looked at, so that none that has just ended is
@@ -114,7 +84,8 @@ Expected<Runtime::Found> Runtime::begin_use(const std::string& lease) {
   return found;
 }
 
-asio::awaitable<Expected<Result>> Runtime::call(std::string lease, LeaseCall wanted, OutputSink sink) {
+asio::awaitable<Expected<Result>> Runtime::call(std::string lease, LeaseCall wanted, OutputSink sink,
+                                                std::function<void()> on_start) {
   const auto self = shared_from_this();
   const auto found = begin_use(lease);
   if (!found) co_return tl::unexpected(found.error());
@@ -127,7 +98,7 @@ asio::awaitable<Expected<Result>> Runtime::call(std::string lease, LeaseCall wan
   call.timeout = wanted.timeout;
   call.env = std::move(wanted.env);
   call.limits = wanted.limits;
-  auto result = co_await found->first->call(std::move(call), std::move(sink));
+  auto result = co_await found->first->call(std::move(call), std::move(sink), std::move(on_start));
   step(pool::CallEnded{lease});
   co_return result;
 }
@@ -158,7 +129,9 @@ asio::awaitable<Expected<void>> Runtime::get_file(std::string lease, std::string
 
 asio::awaitable<Expected<void>> Runtime::stop(Deadline graceful_until) {
   const auto self = shared_from_this();
-  for (const auto& [name, job] : jobs_) step(pool::JobRemoved{name, true});
+  std::vector<std::string> names;
+  for (const auto& [name, job] : jobs_) names.push_back(name);
+  for (const std::string& name : names) step(pool::JobRemoved{name, true});
   auto removed = co_await driver_.remove(graceful_until);
   tick_timer_.cancel();
   co_return removed;
@@ -199,15 +172,19 @@ void Runtime::arm_timer() {
 
 void Runtime::on(const pool::Granted& effect) {
   const auto waiter = waiting_.extract(effect.request);
-  if (!waiter.empty()) waiter.mapped()->set(effect.lease);
+  if (waiter.empty()) return;
+  if (!effect.existing && !waiter.mapped().labels.empty())
+    labels_.insert_or_assign(effect.lease.id, std::move(waiter.mapped().labels));
+  waiter.mapped().answer->set(LeaseGrant{effect.lease, effect.existing});
 }
 
 void Runtime::on(const pool::Refused& effect) {
   const auto waiter = waiting_.extract(effect.request);
-  if (!waiter.empty()) waiter.mapped()->set(tl::unexpected(effect.error));
+  if (!waiter.empty()) waiter.mapped().answer->set(tl::unexpected(LeaseRefusal{effect.error, effect.retry_after}));
 }
 
 void Runtime::on(const pool::LeaseEnded& effect) {
+  labels_.erase(effect.lease.id);
   const auto container = containers_.find(effect.lease.container);
   if (container == containers_.end() || !container->second.link) return;
   const bool asked = effect.why == pool::EndReason::released;

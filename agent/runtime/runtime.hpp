@@ -13,9 +13,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/link/link.hpp"
+#include "agent/link/transfer.hpp"
 #include "agent/pool/pool.hpp"
 #include "base/http/promise.hpp"
 #include "drivers/driver.hpp"
@@ -29,13 +31,28 @@ struct RuntimeOptions {
   std::chrono::milliseconds health_interval{5'000};
   // Sees every effect before it is carried out (Persist before what depends on it): the store, the event stream.
   std::function<void(const pool::Effect&)> observer;
+  // Hears of jobs before the pool does: "applied" or "removing".
+  std::function<void(std::string_view job, std::string_view change)> job_observer;
 };
 
 struct AcquireRequest {
   std::string job;
   std::string trajectory;  // empty: one of its own
   std::string owner;
-  Deadline wait;  // the answer comes by then
+  Deadline wait;                              // the answer comes by then
+  std::optional<Duration> ttl;                // none: the job's
+  std::optional<Duration> idle;               // none: the job's
+  std::optional<unsigned> max_slots;          // most slots that the owner may hold or wait for
+  std::map<std::string, std::string> labels;  // the caller's own words, kept as long as the lease
+};
+struct LeaseGrant {
+  pool::Lease lease;
+  bool existing = false;  // the trajectory's live lease again
+};
+// `error.code`: those of pool::Refused, and "cancelled".
+struct LeaseRefusal {
+  Error error;
+  Duration retry_after{};  // zero: asking again will not help soon
 };
 
 // A call as a caller knows it; container, slot and generation are the lease's.
@@ -62,6 +79,20 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   // Brings the job's pool up, or makes it what the job now says.
   void apply(const jobs::Job& job);
   void remove_job(const std::string& name, bool force);
+  // Nothing new is leased from now on, waiters are refused; leases and containers live on.
+  void close_doors();
+
+  // A lease for the trajectory, asked for under a number that nobody else has (new_request()). A caller that goes away
+  // while it waits is taken out of the queue by cancel_acquire(); a lease that was granted just before stays granted.
+  [[nodiscard]] pool::RequestId new_request() { return next_request_++; }
+  [[nodiscard]] boost::asio::awaitable<tl::expected<LeaseGrant, LeaseRefusal>> lease(pool::RequestId request,
+                                                                                     AcquireRequest wanted);
+  void cancel_acquire(pool::RequestId request);
+  // The live lease; errors "unknown_lease", "lease_ended" (why is in the message).
+  [[nodiscard]] Expected<pool::Lease> live_lease(const std::string& lease) const;
+  // Sets the given ones anew, counted from now. Errors of live_lease().
+  [[nodiscard]] Expected<pool::Lease> renew(const std::string& lease, std::optional<Duration> ttl,
+                                            std::optional<Duration> idle);
 
   // Errors: those of pool::Refused; "container_failed" carries the hint of the container's own error.
   [[nodiscard]] boost::asio::awaitable<Expected<pool::Lease>> acquire(AcquireRequest request);
@@ -69,13 +100,28 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   void release(const std::string& lease);
 
   // Errors mean that nothing ran: "unknown_lease", "lease_ended", and those of ContainerLink::call.
-  [[nodiscard]] boost::asio::awaitable<Expected<Result>> call(std::string lease, LeaseCall call, OutputSink sink = {});
+  // `on_start` is told when the command begins; only together with a sink.
+  [[nodiscard]] boost::asio::awaitable<Expected<Result>> call(std::string lease, LeaseCall call, OutputSink sink = {},
+                                                              std::function<void()> on_start = {});
 
   // Files of the lease's slot, relative to its workspace (ContainerLink::put_tar, get_file).
   [[nodiscard]] boost::asio::awaitable<Expected<void>> put_tar(std::string lease, std::string path, std::string tar,
                                                                Deadline deadline);
   [[nodiscard]] boost::asio::awaitable<Expected<void>> get_file(std::string lease, std::string path, bool as_tar,
                                                                 ContainerLink::BytesSink sink, Deadline deadline);
+  // Ends an execution that was asked for by call() (TERM, 2 s, KILL), or takes it out of the queue. Its waiter hears of
+  // it through its result.
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> cancel(std::string lease, std::string execution_id);
+  // Any other question to the slot's server: `request.target` is what follows /slots/SLOT/, encoded, with its query.
+  // The answer is its own, whatever its status.
+  [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> ask(std::string lease,
+                                                                          http::ClientRequest request,
+                                                                          Deadline deadline);
+  // The same with bodies that travel piece by piece. The lease does not idle out while the transfer exists.
+  [[nodiscard]] boost::asio::awaitable<Expected<std::unique_ptr<Transfer>>> transfer(std::string lease,
+                                                                                     http::ClientRequest request,
+                                                                                     UploadSize upload,
+                                                                                     Deadline deadline);
 
   // Ends every lease, call and container; gracefully until the deadline, then by force. The error names what is left.
   [[nodiscard]] boost::asio::awaitable<Expected<void>> stop(Deadline graceful_until);
@@ -83,6 +129,13 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   [[nodiscard]] const pool::Pool& pool() const { return pool_; }
   // What the containers said of themselves when they came up, by id.
   [[nodiscard]] const std::map<std::string, HealthFacts>& health() const { return health_; }
+  // Applied and not gone, by name.
+  [[nodiscard]] const std::map<std::string, jobs::Job>& jobs() const { return jobs_; }
+  [[nodiscard]] std::string_view driver_name() const { return driver_.name(); }
+  // The container's connection; null while it does not answer yet.
+  [[nodiscard]] std::shared_ptr<const ContainerLink> link(const std::string& container) const;
+  // The labels of a live lease; empty for every other.
+  [[nodiscard]] const std::map<std::string, std::string>& labels(const std::string& lease) const;
 
  private:
   // From StartContainer (or adoption) until the driver says gone.
@@ -102,6 +155,7 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   void on(const pool::ResetSlot& effect);
   void on(const pool::StartContainer& effect);
   void on(const pool::StopContainer& effect);
+  void on(const pool::JobGone& effect);
   template <typename Other>
   void on(const Other&) {}  // for observers only
   void arm_timer();
@@ -127,7 +181,13 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   std::map<std::string, Container> containers_;
   std::map<std::string, HealthFacts> health_;
   std::map<std::string, Error> start_errors_;  // job -> why its last container did not come up
-  std::map<pool::RequestId, std::shared_ptr<http::Promise<Expected<pool::Lease>>>> waiting_;
+  using LeaseAnswer = tl::expected<LeaseGrant, LeaseRefusal>;
+  struct Waiter {
+    std::shared_ptr<http::Promise<LeaseAnswer>> answer;
+    std::map<std::string, std::string> labels;
+  };
+  std::map<pool::RequestId, Waiter> waiting_;
+  std::map<std::string, std::map<std::string, std::string>, std::less<>> labels_;  // of live leases
   pool::RequestId next_request_ = 1;
   std::deque<pool::Event> events_;
   bool stepping_ = false;

@@ -26,8 +26,19 @@ bool is_ours(std::string_view name) {
   return equals_ignoring_case(name, "content-length") || equals_ignoring_case(name, "transfer-encoding");
 }
 
-// The request's head; "protocol" when a part of it would not stay on its line.
-Expected<std::string> format_head(const ClientRequest& request, const Address& address) {
+// What tells the length of a body that is sent at once.
+std::string framing_of(const ClientRequest& request) {
+  std::string fields;
+  if (!request.body.empty() || !is_repeatable(request)) {
+    fields.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
+  }
+  if (!request.body.empty()) fields.append("Content-Type: ").append(request.content_type).append("\r\n");
+  return fields;
+}
+
+}  // namespace
+
+Expected<std::string> format_head(const ClientRequest& request, const Address& address, std::string_view framing) {
   if (!is_token(request.method)) return fail("protocol", "the method is not a token");
   if (!request.target.starts_with('/') || !is_target(request.target)) {
     return fail("protocol", "the target is not an encoded path");
@@ -41,15 +52,9 @@ Expected<std::string> format_head(const ClientRequest& request, const Address& a
   }
   const bool local = !address.unix_path.empty();
   if (!has_host) text.append("Host: ").append(local ? "localhost" : host_text(address)).append("\r\n");
-  if (!request.body.empty() || !is_repeatable(request)) {
-    text.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
-  }
-  if (!request.body.empty()) text.append("Content-Type: ").append(request.content_type).append("\r\n");
-  text.append("\r\n");
+  text.append(framing).append("\r\n");
   return text;
 }
-
-}  // namespace
 
 void ClientConnection::Impl::close() {
   ++closes_;
@@ -91,7 +96,7 @@ asio::awaitable<Expected<void>> ClientConnection::Impl::open(Self self, Deadline
 
 asio::awaitable<Expected<ResponseHead>> ClientConnection::Impl::send(Self self, const ClientRequest& request,
                                                                      Deadline deadline) {
-  Expected<std::string> head = format_head(request, self->address_);
+  Expected<std::string> head = format_head(request, self->address_, framing_of(request));
   if (!head) co_return tl::unexpected(head.error());
   self->lines_ = {};
   const std::uint64_t closes = self->closes_;
@@ -125,11 +130,16 @@ asio::awaitable<Expected<ResponseHead>> ClientConnection::Impl::exchange(const C
       co_await wire_->write(std::span(parts).first(request.body.empty() ? 1 : 2), deadline, write_stall_);
   if (sent.status == IoStatus::timed_out) co_return fail("timeout", "the server does not take the request");
   // A server that refuses early closes before it has read all: its answer may still be there.
-  Expected<ParsedResponse> parsed = co_await read_final_head(request.method == "HEAD", deadline);
+  co_return co_await read_answer(request.method == "HEAD", sent.status == IoStatus::done, deadline);
+}
+
+asio::awaitable<Expected<ResponseHead>> ClientConnection::Impl::read_answer(bool head_request, bool sent_whole,
+                                                                            Deadline deadline) {
+  Expected<ParsedResponse> parsed = co_await read_final_head(head_request, deadline);
   if (!parsed) co_return tl::unexpected(parsed.error());
   body_ = parsed->body;
   length_ = body_.done() ? 0 : parsed->length;
-  keep_alive_ = parsed->keep_alive && sent.status == IoStatus::done;
+  keep_alive_ = parsed->keep_alive && sent_whole;
   note_progress();
   co_return std::move(parsed->head);
 }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +63,14 @@ class ClientConnection {
   // Connects if needed, sends, reads the head. A kept-alive connection that the server closed while it was idle is
   // replaced once, silently, when no byte of the answer had come and the request's method is GET or HEAD.
   [[nodiscard]] asio::awaitable<Expected<ResponseHead>> send(const ClientRequest& request, Deadline deadline);
+  // A request whose body follows in pieces: `length` bytes, or chunked when there is none. request.body stays empty.
+  // Connects if needed; never sent twice.
+  [[nodiscard]] asio::awaitable<Expected<void>> begin(const ClientRequest& request, std::optional<std::uint64_t> length,
+                                                      Deadline deadline);
+  // The next piece. After an error finish() may still find the answer of a server that did not want the rest.
+  [[nodiscard]] asio::awaitable<Expected<void>> write(std::string_view piece, Deadline deadline);
+  // The body's end and the answer's head.
+  [[nodiscard]] asio::awaitable<Expected<ResponseHead>> finish(Deadline deadline);
   // Next part of the answer's body; empty at its end. `max_bytes` bounds one part.
   [[nodiscard]] asio::awaitable<Expected<std::string>> read_some(std::size_t max_bytes, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<std::string>> read_body(std::size_t max_bytes, Deadline deadline);

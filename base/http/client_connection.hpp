@@ -3,7 +3,9 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "base/http/client.hpp"
 #include "base/http/dial.hpp"
@@ -13,6 +15,10 @@
 #include "base/http/syntax.hpp"
 
 namespace berth::http {
+
+// A request's head with the given framing fields; "protocol" when a part of it would not stay on its line.
+[[nodiscard]] Expected<std::string> format_head(const ClientRequest& request, const Address& address,
+                                                std::string_view framing);
 
 // Each coroutine holds the Impl, so that a ClientConnection may be destroyed in the middle of a call.
 class ClientConnection::Impl {
@@ -27,6 +33,10 @@ class ClientConnection::Impl {
   static asio::awaitable<Expected<std::string>> read_body(Self self, std::size_t max_bytes, Deadline deadline);
   static asio::awaitable<Expected<std::optional<std::string>>> read_line(Self self, std::size_t max_bytes,
                                                                          Deadline deadline);
+  static asio::awaitable<Expected<void>> begin(Self self, const ClientRequest& request,
+                                               std::optional<std::uint64_t> length, Deadline deadline);
+  static asio::awaitable<Expected<void>> write(Self self, std::string_view piece, Deadline deadline);
+  static asio::awaitable<Expected<ResponseHead>> finish(Self self, Deadline deadline);
   void close();
   [[nodiscard]] bool is_open() const { return wire_ && wire_->is_open(); }
 
@@ -35,6 +45,9 @@ class ClientConnection::Impl {
   [[nodiscard]] asio::awaitable<Expected<void>> connect(Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<ResponseHead>> exchange(const ClientRequest& request, std::string& head,
                                                                  Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<ResponseHead>> read_answer(bool head_request, bool sent_whole,
+                                                                    Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<void>> put(std::span<iovec> parts, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<std::size_t>> read_head(Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<ParsedResponse>> read_final_head(bool head_request, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<std::string>> next_part(std::size_t max_bytes, Deadline deadline);
@@ -52,6 +65,8 @@ class ClientConnection::Impl {
   bool keep_alive_ = false;  // the answer being read leaves the connection usable
   bool settled_ = false;     // nothing of an answer is outstanding
   bool answered_ = false;    // a byte of the answer has come
+  bool sent_whole_ = true;   // of the body that travels in pieces, so far
+  bool in_chunks_ = false;
   std::uint64_t closes_ = 0;
   LineBuffer lines_;  // body bytes that read_line() has fetched and not given out
 };
