@@ -149,6 +149,7 @@ def test_an_execution_is_queued_running_finished(slot):
     threads[1].start()
     wait_until(lambda: state(slot, second) == "queued", 20, "second is queued")
     assert slot.wire.get(where(slot, second)).json()["result"] is None
+    assert slot.wire.get(where(slot, first, "/output?stream=stdout&offset=0&wait=20")).body == b"out\n"
     slot.wire.request("DELETE", where(slot, first))
     for thread in threads:
         thread.join()
