@@ -2,6 +2,7 @@
 // What the user typed, and what each command does with it. Every command returns the program's exit code.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,9 +45,17 @@ struct ValidateOptions {
   bool json = false;
 };
 
+struct AgentOptions {
+  std::string file;                          // --config
+  std::map<std::string, std::string> flags;  // "--listen" -> value
+  bool print = false;                        // --print-config
+  bool json = false;
+};
+
 [[nodiscard]] int run_command(const RunOptions& options);
 [[nodiscard]] int exec_command(const ExecOptions& options);
 [[nodiscard]] int validate_command(const ValidateOptions& options);
+[[nodiscard]] int agent_command(const AgentOptions& options);
 [[nodiscard]] int schema_command();
 [[nodiscard]] int version_command();
 
