@@ -25,6 +25,8 @@ class Counter {
 class Gauge {
  public:
   void set(double to, std::string_view labels = {});
+  // Forgets every series: before all are set anew.
+  void clear() { values_.clear(); }
 
  private:
   friend class MetricsRegistry;

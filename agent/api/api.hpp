@@ -10,6 +10,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "agent/api/tokens.hpp"
 #include "agent/events/agent_metrics.hpp"
@@ -50,6 +52,8 @@ class Api {
 
   // Whether a path is this API's; every other one is somebody else's to answer.
   [[nodiscard]] static bool serves(std::string_view path);
+  // Method and path pattern of everything that it answers: what /openapi.json has to describe.
+  [[nodiscard]] static std::vector<std::pair<std::string, std::string>> routes();
   // One request, whatever it is. Whether it is allowed is decided before its body is read.
   [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange);
 
@@ -57,8 +61,9 @@ class Api {
   // event streams. For SIGTERM, before Server::stop().
   void drain();
 
- private:
   class Impl;
+
+ private:
   std::shared_ptr<Impl> impl_;
 };
 

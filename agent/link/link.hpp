@@ -107,6 +107,8 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
 
   [[nodiscard]] std::size_t unanswered() const { return unanswered_.size(); }
   [[nodiscard]] const std::string& boot_id() const { return options_.boot_id; }
+  // "unix:PATH" or "http://HOST:PORT"
+  [[nodiscard]] std::string address() const;
   // Answers of this container that were not the protocol.
   [[nodiscard]] std::uint64_t protocol_errors() const { return protocol_errors_; }
 

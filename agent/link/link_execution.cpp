@@ -23,6 +23,13 @@ TimePoint now() {
 
 }  // namespace
 
+std::string ContainerLink::address() const {
+  const http::Address& address = options_.address;
+  if (!address.unix_path.empty()) return "unix:" + address.unix_path;
+  const bool literal = address.host.find(':') != std::string::npos;
+  return "http://" + (literal ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
 bool ContainerLink::awaits_answer(std::string_view slot, std::string_view execution_id) const {
   return std::any_of(unanswered_.begin(), unanswered_.end(), [&](const auto& each) {
     return each.second->call.slot == slot && each.second->call.execution_id == execution_id;

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// /v1/containers and /v1/slots
+#include <nlohmann/json.hpp>
+
+#include "agent/api/impl.hpp"
+
+namespace berth::agent {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::string list_of(const char* key, Json all) {
+  return dump_json(Json{{key, std::move(all)}});
+}
+
+Json to_json(const pool::ContainerView& view, const Runtime& runtime) {
+  Json text{{"container", view.container},
+            {"job", view.job},
+            {"driver", runtime.driver_name()},
+            {"state", pool::to_string(view.state)},
+            {"draining", view.draining},
+            {"boot_id", view.boot},
+            {"slots", view.slots},
+            {"available", view.available},
+            {"leased", view.leased},
+            {"cause", view.cause}};
+  const auto link = runtime.link(view.container);
+  text["calls"] = link ? link->unanswered() : 0;
+  const auto health = runtime.health().find(view.container);
+  if (health == runtime.health().end()) return text;
+  text["version"] = health->second.version;
+  text["isolation"] =
+      Json{{"level", health->second.isolation}, {"missing", health->second.missing}, {"notes", health->second.notes}};
+  return text;
+}
+
+// The fields of existing pools' slots (slot_id .. metadata) and what Berth knows beyond them.
+Json to_json(const pool::SlotView& view, const Runtime& runtime, const Caller& caller) {
+  const auto link = runtime.link(view.container);
+  Json text{{"slot_id", pool::slot_name(view.slot)},
+            {"alloc_id", view.container},
+            {"container_addr", link ? link->address() : ""},
+            {"workspace_dir", "/workspace"},
+            {"state", pool::to_string(view.state)},
+            {"trajectory_id", nullptr},
+            {"metadata", Json::object()},
+            {"job", view.job},
+            {"generation", view.generation},
+            {"cause", view.cause},
+            {"lease", nullptr}};
+  const pool::Lease* lease = runtime.pool().find_lease(view.lease);
+  if (lease == nullptr || !caller.sees(lease->owner)) return text;
+  text["trajectory_id"] = view.trajectory;
+  text["lease"] = view.lease;
+  return text;
+}
+
+}  // namespace
+
+asio::awaitable<void> Api::Impl::list_containers(Request& request) {
+  const auto job = request.exchange.head().query_value("job").value_or("");
+  Json all = Json::array();
+  for (const auto& view : parts_.runtime.pool().containers(job)) all.push_back(to_json(view, parts_.runtime));
+  co_await send_json(request.exchange, 200, list_of("containers", std::move(all)));
+}
+
+asio::awaitable<void> Api::Impl::list_slots(Request& request) {
+  const auto job = request.exchange.head().query_value("job").value_or("");
+  Json all = Json::array();
+  for (const auto& view : parts_.runtime.pool().slots(job))
+    all.push_back(to_json(view, parts_.runtime, request.caller));
+  co_await send_json(request.exchange, 200, list_of("slots", std::move(all)));
+}
+
+}  // namespace berth::agent
