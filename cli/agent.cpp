@@ -2,6 +2,8 @@
 // `berth agent`
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -25,6 +27,13 @@ agent::ConfigSources sources_of(const AgentOptions& options) {
   return sources;
 }
 
+// What somebody wrote is wrong, as against what the machine does not give.
+bool is_bad_configuration(const Error& error) {
+  constexpr std::array<std::string_view, 6> kCodes{"bad_listen", "tokens_needed", "bad_tokens",
+                                                   "not_here",   "jobs",          "state_dir"};
+  return std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end();
+}
+
 }  // namespace
 
 int agent_command(const AgentOptions& options) {
@@ -46,7 +55,7 @@ int agent_command(const AgentOptions& options) {
   const auto ended = agent::run_daemon(std::move(daemon));
   if (ended) return kSuccess;
   print_error(ended.error());
-  return kPlatform;
+  return is_bad_configuration(ended.error()) ? kUsage : kPlatform;
 }
 
 }  // namespace berth::cli

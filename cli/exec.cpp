@@ -7,7 +7,7 @@
 #include "base/fd.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
-#include "cli/notes.hpp"
+#include "cli/exec_result.hpp"
 #include "cli/options.hpp"
 #include "cli/platform.hpp"
 #include "cli/terminal.hpp"
@@ -26,22 +26,6 @@ void write_through(const OutputLine& line) {
   static_cast<void>(write_all(line.stream == "stderr" ? STDERR_FILENO : STDOUT_FILENO, line.bytes));
 }
 
-int exit_code_of(const Result& result) {
-  const auto metadata = parse_json(result.metadata);
-  const auto number = [&metadata](const char* key) -> std::optional<std::int64_t> {
-    if (!metadata || !metadata->is_object() || !metadata->contains(key)) return std::nullopt;
-    return json_int(metadata->at(key));
-  };
-  const std::string word = metadata && metadata->is_object() ? metadata->value("cause", "") : "";
-  const auto cause = cause_from_string(word);
-  if (cause == Cause::timeout) return kExecTimeout;
-  if (const auto signal = number("signal"); signal && *signal > 0) return static_cast<int>(128 + *signal);
-  if (const auto code = number("exit_code"); cause == Cause::exit && code) return static_cast<int>(*code);
-  if (cause == Cause::memory || cause == Cause::output_limit) return 128 + 9;
-  if (const auto code = number("exit_code"); cause == Cause::disk && code) return static_cast<int>(*code);
-  return kExecPlatform;
-}
-
 std::string exec_args(const ExecOptions& options, const std::string& input) {
   Json args{{"argv", options.command}};
   if (options.with_stdin) args["stdin"] = input;
@@ -55,26 +39,29 @@ struct ExecPlan {
   agent::LeaseCall call;
 };
 
-asio::awaitable<int> run_one(Platform& platform, ExecPlan& plan) {
-  agent::AcquireRequest request;
-  request.job = plan.job.name;
-  const auto lease = co_await platform.runtime().acquire(std::move(request));
-  Expected<void> ready;
-  if (lease) {
-    ready = co_await bring_inputs(platform.runtime(), lease->id, plan.work.inputs, plan.inputs);
-  } else {
-    ready = tl::unexpected(lease.error());
-  }
-  if (!ready && !platform.interrupted()) print_error(ready.error());
+asio::awaitable<int> run_in(Place& place, const ExecPlan& plan, const Held& held) {
+  const auto ready = co_await bring_inputs(place, held.lease, plan.work.inputs, plan.inputs);
+  if (!ready && !place.interrupted()) print_error(ready.error());
   if (!ready) co_return kExecPlatform;
-  warn_of_missing_isolation(platform.runtime());
-  const auto result = co_await platform.runtime().call(lease->id, plan.call, write_through);
-  platform.runtime().release(lease->id);
-  if (platform.interrupted()) co_return kInterrupted;
+  const std::vector<std::string> missing = co_await place.missing_isolation(plan.job.name);
+  for (const std::string& each : missing) print_warning(each);
+  agent::LeaseCall call = plan.call;
+  agent::OutputSink sink = write_through;
+  const auto result = co_await place.call(held.lease, std::move(call), std::move(sink));
+  if (place.interrupted()) co_return kInterrupted;
   if (!result) print_error(result.error());
   if (!result) co_return kExecPlatform;
   const int code = exit_code_of(*result);
   if (code == kExecTimeout || code == kExecPlatform) print_error({"exec", result->error, {}});
+  co_return code;
+}
+
+asio::awaitable<int> run_one(Place& place, ExecPlan& plan) {
+  const auto held = co_await place.acquire(plan.job.name, "");
+  if (!held && !place.interrupted()) print_error(held.error());
+  if (!held) co_return kExecPlatform;
+  const int code = co_await run_in(place, plan, *held);
+  co_await place.release(held->lease);
   co_return code;
 }
 
@@ -124,7 +111,7 @@ int exec_command(const ExecOptions& options) {
     return plan.inputs.prepare(plan.job, {plan.work}, state_dir);
   };
   return Platform::run(plan.job, options.job.slotd, kExecPlatform, prepare,
-                       [&plan](Platform& platform) { return run_one(platform, plan); });
+                       [&plan](Place& place) { return run_one(place, plan); });
 }
 
 }  // namespace berth::cli

@@ -24,6 +24,7 @@ int parse_and_run(int argc, char** argv) {
   app.set_version_flag("--version", "berth " BERTH_VERSION);
   Chosen chosen;
   add_local_commands(app, chosen);
+  add_agent_command(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

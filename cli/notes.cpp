@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/notes.hpp"
 
-#include <set>
-
-#include "cli/terminal.hpp"
+#include <algorithm>
 
 namespace berth::cli {
 
-void warn_of_missing_isolation(const agent::Runtime& runtime) {
-  std::set<std::string> said;
-  for (const auto& [container, facts] : runtime.health()) {
+std::vector<std::string> sentences_of(const std::vector<IsolationReport>& reports) {
+  std::vector<std::string> all;
+  const auto say = [&all](std::string sentence) {
+    if (std::find(all.begin(), all.end(), sentence) == all.end()) all.push_back(std::move(sentence));
+  };
+  for (const IsolationReport& report : reports) {
     std::string missing;
-    for (const std::string& measure : facts.missing) missing += (missing.empty() ? "" : ", ") + measure;
-    if (facts.isolation == "none") missing = "none is asked for: commands run unprotected on this machine";
-    if (!missing.empty() && said.insert(missing).second) print_warning("isolation: not in force: " + missing);
-    for (const std::string& note : facts.notes)
-      if (said.insert(note).second) print_warning("isolation: " + note);
+    for (const std::string& measure : report.missing) missing += (missing.empty() ? "" : ", ") + measure;
+    if (report.level == "none") missing = "none is asked for: commands run unprotected on this machine";
+    if (!missing.empty()) say("isolation: not in force: " + missing);
+    for (const std::string& note : report.notes) say("isolation: " + note);
   }
+  return all;
 }
 
 }  // namespace berth::cli

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "agent/runtime/runtime.hpp"
+#include <string>
+#include <vector>
 
 namespace berth::cli {
 
-// One warning a line for what isolation the containers say is missing; each is said once.
-void warn_of_missing_isolation(const agent::Runtime& runtime);
+// What one container says of its isolation.
+struct IsolationReport {
+  std::string level;  // strict, best-effort, none
+  std::vector<std::string> missing;
+  std::vector<std::string> notes;
+};
+
+// A sentence for each thing that is not in force, none twice.
+[[nodiscard]] std::vector<std::string> sentences_of(const std::vector<IsolationReport>& reports);
 
 }  // namespace berth::cli

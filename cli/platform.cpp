@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "base/text.hpp"
+#include "cli/notes.hpp"
 #include "cli/options.hpp"
 #include "cli/terminal.hpp"
 #include "drivers/local/locate.hpp"
@@ -94,6 +95,41 @@ asio::awaitable<void> Platform::take_down(int platform_code) {
   if (!stopped) print_error(stopped.error());
   if (!stopped && exit_code_ == kSuccess) exit_code_ = platform_code;
   context_.stop();
+}
+
+asio::awaitable<Expected<Held>> Platform::acquire(std::string job, std::string trajectory) {
+  agent::AcquireRequest request;
+  request.job = std::move(job);
+  request.trajectory = std::move(trajectory);
+  const auto lease = co_await runtime_->acquire(std::move(request));
+  if (!lease) co_return tl::unexpected(lease.error());
+  co_return Held{lease->id, lease->container + ":" + pool::slot_name(lease->slot)};
+}
+
+asio::awaitable<Expected<Result>> Platform::call(std::string lease, agent::LeaseCall call, agent::OutputSink sink) {
+  return runtime_->call(std::move(lease), std::move(call), std::move(sink));
+}
+
+asio::awaitable<Expected<void>> Platform::put_tar(std::string lease, std::string path, std::string tar,
+                                                  Deadline deadline) {
+  return runtime_->put_tar(std::move(lease), std::move(path), std::move(tar), deadline);
+}
+
+asio::awaitable<Expected<void>> Platform::get_file(std::string lease, std::string path, bool as_tar, BytesSink sink,
+                                                   Deadline deadline) {
+  return runtime_->get_file(std::move(lease), std::move(path), as_tar, std::move(sink), deadline);
+}
+
+asio::awaitable<void> Platform::release(std::string lease) {
+  runtime_->release(lease);
+  co_return;
+}
+
+asio::awaitable<std::vector<std::string>> Platform::missing_isolation(std::string) {
+  std::vector<IsolationReport> reports;
+  for (const auto& [container, facts] : runtime_->health())
+    reports.push_back({facts.isolation, facts.missing, facts.notes});
+  co_return sentences_of(reports);
 }
 
 void Platform::watch_signals() {

@@ -9,17 +9,17 @@
 #include <memory>
 #include <optional>
 
-#include "agent/runtime/runtime.hpp"
+#include "cli/place.hpp"
 #include "cli/state_dir.hpp"
 #include "drivers/local/local_driver.hpp"
 #include "jobs/job.hpp"
 
 namespace berth::cli {
 
-class Platform {
+class Platform final : public Place {
  public:
   // What a command does once the runtime is there; the return value is the exit code.
-  using Work = std::function<boost::asio::awaitable<int>(Platform&)>;
+  using Work = std::function<boost::asio::awaitable<int>(Place&)>;
 
   // Before anything starts, given the state directory: an error means that nothing does.
   using Preparation = std::function<Expected<void>(const std::string& state_dir)>;
@@ -29,10 +29,18 @@ class Platform {
   [[nodiscard]] static int run(const jobs::Job& job, const std::string& slotd, int platform_code,
                                const Preparation& prepare, Work work);
 
-  [[nodiscard]] boost::asio::io_context& context() { return context_; }
-  [[nodiscard]] agent::Runtime& runtime() { return *runtime_; }
-  [[nodiscard]] const std::string& state_dir() const { return state_dir_.path(); }
-  [[nodiscard]] bool interrupted() const { return interrupts_ > 0; }
+  [[nodiscard]] boost::asio::awaitable<Expected<Held>> acquire(std::string job, std::string trajectory) override;
+  [[nodiscard]] boost::asio::awaitable<Expected<Result>> call(std::string lease, agent::LeaseCall call,
+                                                              agent::OutputSink sink) override;
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> put_tar(std::string lease, std::string path, std::string tar,
+                                                               Deadline deadline) override;
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> get_file(std::string lease, std::string path, bool as_tar,
+                                                                BytesSink sink, Deadline deadline) override;
+  [[nodiscard]] boost::asio::awaitable<void> release(std::string lease) override;
+  [[nodiscard]] boost::asio::awaitable<std::vector<std::string>> missing_isolation(std::string job) override;
+  [[nodiscard]] boost::asio::io_context& context() override { return context_; }
+  [[nodiscard]] const std::string& state_dir() const override { return state_dir_.path(); }
+  [[nodiscard]] bool interrupted() const override { return interrupts_ > 0; }
 
  private:
   Platform(PrivateStateDir state_dir, std::string slotd);

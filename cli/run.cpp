@@ -5,7 +5,6 @@
 #include <deque>
 
 #include "base/http/promise.hpp"
-#include "cli/notes.hpp"
 #include "cli/options.hpp"
 #include "cli/platform.hpp"
 #include "cli/report.hpp"
@@ -45,18 +44,24 @@ bool plan_all(Run& run, std::vector<jobs::ReadyWork>& works) {
   return complaints.empty();
 }
 
-asio::awaitable<void> work_off(Platform& platform, Run& run, std::shared_ptr<http::Promise<bool>> all_done) {
-  const OnStep on_step = [&platform, &run](const TrajectoryOutcome& so_far, const StepOutcome& step) {
-    if (!std::exchange(run.warned, true)) warn_of_missing_isolation(platform.runtime());
+asio::awaitable<void> say_what_is_missing(Place& place, Run& run) {
+  if (std::exchange(run.warned, true)) co_return;
+  const std::vector<std::string> missing = co_await place.missing_isolation(run.job.name);
+  for (const std::string& each : missing) print_warning(each);
+}
+
+asio::awaitable<void> work_off(Place& place, Run& run, std::shared_ptr<http::Promise<bool>> all_done) {
+  const OnStep on_step = [&run](const TrajectoryOutcome& so_far, const StepOutcome& step) {
     run.report->step_done(so_far, step);
   };
-  while (!run.plans.empty() && !platform.interrupted()) {
+  while (!run.plans.empty() && !place.interrupted()) {
     TrajectoryPlan plan = std::move(run.plans.front());
     run.plans.pop_front();
     run.report->trajectory_started();
-    TrajectoryOutcome outcome = co_await run_trajectory(platform, std::move(plan), on_step);
+    TrajectoryOutcome outcome = co_await run_trajectory(place, std::move(plan), on_step);
     // What the interrupt cut short is no result.
-    if (platform.interrupted()) break;
+    if (place.interrupted()) break;
+    if (!outcome.slot.empty()) co_await say_what_is_missing(place, run);
     // Without a container the others would only repeat the same message.
     const bool hopeless = outcome.error && outcome.error->code == "container_failed";
     run.report->trajectory_done(std::move(outcome));
@@ -65,14 +70,14 @@ asio::awaitable<void> work_off(Platform& platform, Run& run, std::shared_ptr<htt
   if (--run.workers == 0) all_done->set(true);
 }
 
-asio::awaitable<int> run_all(Platform& platform, Run& run) {
+asio::awaitable<int> run_all(Place& place, Run& run) {
   const std::size_t most = std::size_t{run.job.containers.max} * run.job.slots;
   run.workers = std::min(most, run.plans.size());
-  auto all_done = std::make_shared<http::Promise<bool>>(platform.context());
+  auto all_done = std::make_shared<http::Promise<bool>>(place.context());
   for (std::size_t i = run.workers; i > 0; --i)
-    asio::co_spawn(platform.context(), work_off(platform, run, all_done), asio::detached);
+    asio::co_spawn(place.context(), work_off(place, run, all_done), asio::detached);
   co_await all_done->wait(Deadline());
-  run.report->finish(platform.interrupted());
+  run.report->finish(place.interrupted());
   co_return run.report->exit_code();
 }
 
@@ -101,7 +106,7 @@ int run_command(const RunOptions& options) {
     return run.inputs.prepare(run.job, works, state_dir);
   };
   return Platform::run(run.job, options.job.slotd, kPlatform, prepare,
-                       [&run](Platform& platform) { return run_all(platform, run); });
+                       [&run](Place& place) { return run_all(place, run); });
 }
 
 }  // namespace berth::cli

@@ -54,16 +54,17 @@ StepOutcome judge(const jobs::ReadyStep& step, Expected<Result> result) {
   return outcome;
 }
 
-asio::awaitable<void> run_steps(Platform& platform, const TrajectoryPlan& plan, const std::string& lease,
+asio::awaitable<void> run_steps(Place& place, const TrajectoryPlan& plan, const std::string& lease,
                                 TrajectoryOutcome& outcome, const OnStep& on_step) {
   for (const jobs::ReadyStep& step : plan.work.steps) {
-    if (platform.interrupted()) co_return;
+    if (place.interrupted()) co_return;
     agent::LeaseCall call;
     call.tool = step.tool;
     call.args = step.args;
     call.timeout = step.timeout;
     call.env = step.env;
-    auto result = co_await platform.runtime().call(lease, std::move(call));
+    agent::OutputSink nothing;
+    auto result = co_await place.call(lease, std::move(call), std::move(nothing));
     outcome.steps.push_back(judge(step, std::move(result)));
     on_step(outcome, outcome.steps.back());
     const StepOutcome& done = outcome.steps.back();
@@ -71,11 +72,11 @@ asio::awaitable<void> run_steps(Platform& platform, const TrajectoryPlan& plan, 
   }
 }
 
-asio::awaitable<void> fetch_outputs(Platform& platform, const TrajectoryPlan& plan, const std::string& lease,
+asio::awaitable<void> fetch_outputs(Place& place, const TrajectoryPlan& plan, const std::string& lease,
                                     TrajectoryOutcome& outcome) {
   for (const jobs::Output& output : plan.work.outputs) {
-    if (platform.interrupted()) co_return;
-    auto fetched = co_await fetch_output(platform.runtime(), lease, *plan.job, output, platform.state_dir());
+    if (place.interrupted()) co_return;
+    auto fetched = co_await fetch_output(place, lease, *plan.job, output);
     outcome.warnings.insert(outcome.warnings.end(), fetched.warnings.begin(), fetched.warnings.end());
     if (fetched.error) outcome.missing.push_back(*fetched.error);
   }
@@ -92,25 +93,23 @@ bool TrajectoryOutcome::platform_failed() const {
   return error || std::any_of(steps.begin(), steps.end(), [](const StepOutcome& step) { return step.platform_failed; });
 }
 
-asio::awaitable<TrajectoryOutcome> run_trajectory(Platform& platform, TrajectoryPlan plan, OnStep on_step) {
+asio::awaitable<TrajectoryOutcome> run_trajectory(Place& place, TrajectoryPlan plan, OnStep on_step) {
   TrajectoryOutcome outcome;
   outcome.trajectory = plan.trajectory;
   outcome.planned = plan.work.steps.size();
-  agent::AcquireRequest request;
-  request.job = plan.job->name;
-  request.trajectory = plan.trajectory.name;
-  const auto lease = co_await platform.runtime().acquire(std::move(request));
-  if (!lease) {
-    outcome.error = lease.error();
+  const auto held = co_await place.acquire(plan.job->name, plan.trajectory.name);
+  if (!held) {
+    outcome.error = held.error();
     co_return outcome;
   }
   const auto begin = std::chrono::steady_clock::now();
-  outcome.slot = lease->container + ":" + pool::slot_name(lease->slot);
-  const auto brought = co_await bring_inputs(platform.runtime(), lease->id, plan.work.inputs, *plan.inputs);
+  outcome.slot = held->slot;
+  outcome.lease = held->lease;
+  const auto brought = co_await bring_inputs(place, held->lease, plan.work.inputs, *plan.inputs);
   if (!brought) outcome.error = brought.error();
-  if (brought) co_await run_steps(platform, plan, lease->id, outcome, on_step);
-  if (brought) co_await fetch_outputs(platform, plan, lease->id, outcome);
-  platform.runtime().release(lease->id);
+  if (brought) co_await run_steps(place, plan, held->lease, outcome, on_step);
+  if (brought) co_await fetch_outputs(place, plan, held->lease, outcome);
+  if (!plan.keep) co_await place.release(held->lease);
   outcome.time = std::chrono::steady_clock::now() - begin;
   co_return outcome;
 }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "berth/call.hpp"
-#include "cli/platform.hpp"
+#include "cli/place.hpp"
 #include "cli/transfer.hpp"
 #include "jobs/job.hpp"
 
@@ -28,6 +28,7 @@ struct StepOutcome {
 struct TrajectoryOutcome {
   jobs::Trajectory trajectory;
   std::string slot;  // "CONTAINER:slot_N"; empty when none was had
+  std::string lease;
   std::vector<StepOutcome> steps;
   std::size_t planned = 0;
   std::chrono::duration<double> time{};  // from the slot on, waiting for it not counted
@@ -43,11 +44,12 @@ struct TrajectoryPlan {
   jobs::Trajectory trajectory;
   jobs::ReadyWork work;
   const PackedInputs* inputs = nullptr;
+  bool keep = false;  // leave the lease at the end
 };
 
 // `on_step` is told of each step as it ends.
 using OnStep = std::function<void(const TrajectoryOutcome& so_far, const StepOutcome& step)>;
-[[nodiscard]] boost::asio::awaitable<TrajectoryOutcome> run_trajectory(Platform& platform, TrajectoryPlan plan,
+[[nodiscard]] boost::asio::awaitable<TrajectoryOutcome> run_trajectory(Place& place, TrajectoryPlan plan,
                                                                        OnStep on_step);
 
 }  // namespace berth::cli

@@ -84,13 +84,13 @@ std::pair<std::string, std::string> PackedInputs::find(const jobs::Input& input)
   return {kept.substr(1), folder};
 }
 
-asio::awaitable<Expected<void>> bring_inputs(agent::Runtime& runtime, std::string lease,
-                                             const std::vector<jobs::Input>& inputs, const PackedInputs& packed) {
+asio::awaitable<Expected<void>> bring_inputs(Place& place, std::string lease, const std::vector<jobs::Input>& inputs,
+                                             const PackedInputs& packed) {
   for (const jobs::Input& input : inputs) {
     const auto [tar, folder] = packed.find(input);
     auto bytes = read_file(tar, kMostInputBytes * 2);
     if (!bytes) co_return tl::unexpected(bytes.error());
-    const auto done = co_await runtime.put_tar(lease, folder, std::move(*bytes), transfer_deadline());
+    const auto done = co_await place.put_tar(lease, folder, std::move(*bytes), transfer_deadline());
     if (!done) co_return tl::unexpected(done.error().within("bringing " + input.from + " to " + input.to));
   }
   co_return Expected<void>{};
@@ -110,7 +110,7 @@ Expected<HostFolder> enter(const jobs::Job& job, const std::string& path) {
   return root->enter(path.empty() ? "." : path);
 }
 
-asio::awaitable<Expected<void>> fetch_file(agent::Runtime& runtime, const std::string& lease, const jobs::Job& job,
+asio::awaitable<Expected<void>> fetch_file(Place& place, const std::string& lease, const jobs::Job& job,
                                            const jobs::Output& output) {
   const auto [folder_path, name] = target_of(output);
   // The file appears only when it is there as a whole.
@@ -121,14 +121,14 @@ asio::awaitable<Expected<void>> fetch_file(agent::Runtime& runtime, const std::s
   auto made = folder->create(name);
   if (!made) co_return tl::unexpected(made.error());
   file.emplace(std::move(*made));
-  const auto done = co_await runtime.get_file(lease, in_workspace(output.from), false, sink, transfer_deadline());
+  const auto done = co_await place.get_file(lease, in_workspace(output.from), false, sink, transfer_deadline());
   if (!done) co_return done;
   co_return file->commit(0644);
 }
 
-asio::awaitable<Expected<void>> fetch_tree(agent::Runtime& runtime, const std::string& lease, const jobs::Job& job,
-                                           const jobs::Output& output, const std::string& state_dir,
-                                           std::vector<std::string>& skipped) {
+asio::awaitable<Expected<void>> fetch_tree(Place& place, const std::string& lease, const jobs::Job& job,
+                                           const jobs::Output& output, std::vector<std::string>& skipped) {
+  const std::string& state_dir = place.state_dir();
   const auto spool = HostFolder::open(state_dir);
   if (!spool) co_return tl::unexpected(spool.error());
   const std::string name = "output-" + random_hex(8);
@@ -141,7 +141,7 @@ asio::awaitable<Expected<void>> fetch_tree(agent::Runtime& runtime, const std::s
     if (total > most) return fail("output_too_large", output.from + " is larger than the slot's disk");
     return file->write(part);
   };
-  const auto done = co_await runtime.get_file(lease, in_workspace(output.from), true, sink, transfer_deadline());
+  const auto done = co_await place.get_file(lease, in_workspace(output.from), true, sink, transfer_deadline());
   if (!done) co_return done;
   if (auto kept = file->commit(0600); !kept) co_return kept;
   const auto [folder_path, own_name] = target_of(output);
@@ -154,13 +154,12 @@ asio::awaitable<Expected<void>> fetch_tree(agent::Runtime& runtime, const std::s
 
 }  // namespace
 
-asio::awaitable<FetchedOutput> fetch_output(agent::Runtime& runtime, std::string lease, const jobs::Job& job,
-                                            jobs::Output output, std::string state_dir) {
+asio::awaitable<FetchedOutput> fetch_output(Place& place, std::string lease, const jobs::Job& job,
+                                            jobs::Output output) {
   FetchedOutput fetched;
-  auto done = co_await fetch_file(runtime, lease, job, output);
+  auto done = co_await fetch_file(place, lease, job, output);
   std::vector<std::string> skipped;
-  if (!done && done.error().code == "not_a_file")
-    done = co_await fetch_tree(runtime, lease, job, output, state_dir, skipped);
+  if (!done && done.error().code == "not_a_file") done = co_await fetch_tree(place, lease, job, output, skipped);
   for (const std::string& each : skipped) fetched.warnings.push_back("output " + output.from + ": left out " + each);
   if (done) co_return fetched;
   const Error error = done.error().within("output " + output.from);

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/runtime/runtime.hpp"
+#include "cli/place.hpp"
 #include "jobs/job.hpp"
 
 namespace berth::cli {
@@ -32,12 +32,11 @@ struct FetchedOutput {
 };
 
 // Puts the inputs into the lease's slot.
-[[nodiscard]] boost::asio::awaitable<Expected<void>> bring_inputs(agent::Runtime& runtime, std::string lease,
+[[nodiscard]] boost::asio::awaitable<Expected<void>> bring_inputs(Place& place, std::string lease,
                                                                   const std::vector<jobs::Input>& inputs,
                                                                   const PackedInputs& packed);
 // Brings one output back below the job file's folder. Missing: an error only where it is required, else a warning.
-[[nodiscard]] boost::asio::awaitable<FetchedOutput> fetch_output(agent::Runtime& runtime, std::string lease,
-                                                                 const jobs::Job& job, jobs::Output output,
-                                                                 std::string state_dir);
+[[nodiscard]] boost::asio::awaitable<FetchedOutput> fetch_output(Place& place, std::string lease, const jobs::Job& job,
+                                                                 jobs::Output output);
 
 }  // namespace berth::cli

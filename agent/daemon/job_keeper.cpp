@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/daemon/job_keeper.hpp"
 
-#include <algorithm>
+#include <nlohmann/json.hpp>
 
+#include "agent/api/plan.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
-#include "jobs/changes.hpp"
 
 namespace berth::agent {
 namespace {
 
-void log_plan(const std::string& file, const jobs::Job& job, const jobs::Job* before) {
-  std::string plan;
-  bool rebuilds = false;
-  if (before != nullptr) {
-    for (const jobs::Change& each : jobs::changes(*before, job)) {
-      plan += (plan.empty() ? "" : "; ") + jobs::to_string(each);
-      rebuilds = rebuilds || each.rebuilds;
-    }
-  }
-  const std::string change = before == nullptr ? "create" : "update";
+// "slots: 4 -> 8". The values of env are nobody's business here.
+std::string text_of(const Json& change) {
+  const auto key = change.at("key").get<std::string>();
+  if (key.starts_with("env.")) return key;
+  return key + ": " + dump_json(change.at("from")) + " -> " + dump_json(change.at("to"));
+}
+
+void log_plan(const std::string& file, const jobs::Job& job, const Json& plan) {
+  std::string changes;
+  const bool create = plan.at("action") == "create";
+  for (const Json& each : plan.at("changes"))
+    if (!create) changes += (changes.empty() ? "" : "; ") + text_of(each);
   log(LogLevel::info, "plan",
       {{"job", job.name},
        {"file", file},
-       {"change", change},
-       {"changes", plan},
+       {"action", plan.at("action").get<std::string>()},
+       {"changes", changes},
        {"containers", std::to_string(job.containers.min) + ".." + std::to_string(job.containers.max)},
        {"slots", std::to_string(job.slots)},
-       {"replaces_containers", rebuilds ? "yes" : "no"}});
+       {"replaces_containers", plan.at("replaces_containers") == true ? "yes" : "no"}});
 }
 
 }  // namespace
@@ -66,12 +69,12 @@ void JobKeeper::take_one(const FolderJob& each, std::map<std::string, std::strin
         {{"at", each.file + ": job " + job.name + " stands in " + claim->second + " too"}});
     return;
   }
-  const jobs::Job* before = board_.find(job.name);
-  if (before != nullptr && jobs::changes(*before, job).empty()) {
+  const Json plan = plan_of(board_.find(job.name), job);
+  if (plan.at("action") == "none") {
     ++summary.unchanged;
     return;
   }
-  log_plan(each.file, job, before);
+  log_plan(each.file, job, plan);
   board_.apply(job);
   ++summary.applied;
 }
@@ -79,7 +82,7 @@ void JobKeeper::take_one(const FolderJob& each, std::map<std::string, std::strin
 void JobKeeper::remove_unclaimed(const std::map<std::string, std::string>& claims, Summary& summary) {
   for (const auto& [job, file] : files_) {
     if (claims.contains(job) || board_.find(job) == nullptr) continue;
-    log(LogLevel::info, "plan", {{"job", job}, {"file", file}, {"change", "remove"}});
+    log(LogLevel::info, "plan", {{"job", job}, {"file", file}, {"action", "remove"}});
     board_.remove(job);
     ++summary.removed;
   }
