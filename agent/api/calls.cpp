@@ -80,7 +80,9 @@ void Api::Impl::start_call(const std::shared_ptr<CallSet>& set, std::size_t inde
   const auto lease = parts_.runtime.live_lease(wanted.lease);
   Expected<void> may;
   if (!lease) may = tl::unexpected(lease.error());
-  if (lease && !caller.may_use(lease->owner)) may = fail("unknown_lease", "there is no lease " + wanted.lease);
+  // The same words for what there is not and for what is another's.
+  if (lease ? !caller.may_use(lease->owner) : lease.error().code == "unknown_lease")
+    may = fail("unknown_lease", "there is no lease " + wanted.lease);
   auto admission = book_.admit(caller, bytes);
   if (may && !admission) may = tl::unexpected(admission.error());
   if (!may) {

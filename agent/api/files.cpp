@@ -35,15 +35,20 @@ std::optional<Error> objection(const Request& request) {
 }
 
 // What a slot server says of a file, in this API's form. Every field that matters to readers of files goes through.
-constexpr std::array<std::string_view, 6> kPassed{"content-range", "accept-ranges", "berth-offset",
-                                                  "berth-next",    "berth-end",     "last-modified"};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kPassed{{
+    {"content-range", "Content-Range"},
+    {"accept-ranges", "Accept-Ranges"},
+    {"berth-offset", "Berth-Offset"},
+    {"berth-next", "Berth-Next"},
+    {"berth-end", "Berth-End"},
+}};
 
 http::Response head_of(const http::ResponseHead& from) {
   http::Response head;
   head.status = from.status;
   head.content_type = std::string(from.field("content-type").value_or(http::kBytesType));
-  for (const auto name : kPassed) {
-    if (const auto value = from.field(name)) head.fields.emplace_back(std::string(name), std::string(*value));
+  for (const auto& [lower, name] : kPassed) {
+    if (const auto value = from.field(lower)) head.fields.emplace_back(std::string(name), std::string(*value));
   }
   return head;
 }

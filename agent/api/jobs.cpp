@@ -106,7 +106,7 @@ asio::awaitable<void> Api::Impl::get_job(Request& request) {
   if (!view) co_return co_await send_error(request.exchange, std::move(unknown));
   const jobs::Job* job = find(parts_.runtime.jobs(), name);
   Json text = to_json(*view, job);
-  if (job != nullptr) text["spec"] = pool_description(*job);
+  if (job != nullptr) text["spec"] = public_description(*job);
   co_await send_json(request.exchange, 200, dump_json(text));
 }
 

@@ -75,20 +75,22 @@ Expected<Wish> parse_wish(std::string_view body, const Caller& caller) {
 }
 
 Error unknown_lease(const std::string& id) {
-  return {"unknown_lease", "there is no lease " + id, "POST /v1/leases makes one"};
+  return {"unknown_lease", "there is no lease " + id, "acquire a slot first"};
 }
 
 }  // namespace
 
 Expected<pool::Lease> Api::Impl::lease_seen(const Request& request) const {
   auto lease = parts_.runtime.live_lease(request.params[0]);
-  if (lease && !request.caller.sees(lease->owner)) return tl::unexpected(unknown_lease(request.params[0]));
+  const bool hidden = lease ? !request.caller.sees(lease->owner) : lease.error().code == "unknown_lease";
+  if (hidden) return tl::unexpected(unknown_lease(request.params[0]));
   return lease;
 }
 
 Expected<pool::Lease> Api::Impl::lease_used(const Request& request) const {
   auto lease = parts_.runtime.live_lease(request.params[0]);
-  if (lease && !request.caller.may_use(lease->owner)) return tl::unexpected(unknown_lease(request.params[0]));
+  const bool hidden = lease ? !request.caller.may_use(lease->owner) : lease.error().code == "unknown_lease";
+  if (hidden) return tl::unexpected(unknown_lease(request.params[0]));
   return lease;
 }
 

@@ -23,6 +23,11 @@ bool is_policy(const std::string& key) {
   return key.rfind("containers.", 0) == 0 || key.rfind("lease.", 0) == 0;
 }
 
+// Values of environments may be secrets: whoever applies them knows them, nobody else has to.
+Json veil(const Json& value) {
+  return value.is_null() ? Json() : Json("(hidden)");
+}
+
 Json value_of(const Json& flat, const std::string& key) {
   const auto found = flat.find(key);
   return found == flat.end() ? Json() : *found;
@@ -50,6 +55,12 @@ Json pool_description(const jobs::Job& job) {
   return text;
 }
 
+Json public_description(const jobs::Job& job) {
+  Json text = pool_description(job);
+  for (auto& [name, value] : text["env"].items()) value = veil(value);
+  return text;
+}
+
 Json plan_of(const jobs::Job* now, const jobs::Job& wanted) {
   const Json before = now == nullptr ? Json::object() : pool_description(*now).flatten();
   const Json after = pool_description(wanted).flatten();
@@ -63,7 +74,8 @@ Json plan_of(const jobs::Job* now, const jobs::Job& wanted) {
     const Json to = value_of(after, key);
     if (from == to) continue;
     const auto name = dotted(key);
-    changes.push_back(Json{{"key", name}, {"from", from}, {"to", to}});
+    const bool hidden = name.rfind("env.", 0) == 0;
+    changes.push_back(Json{{"key", name}, {"from", hidden ? veil(from) : from}, {"to", hidden ? veil(to) : to}});
     replaces = replaces || !is_policy(name);
   }
   const char* action = now == nullptr ? "create" : changes.empty() ? "none" : "update";

@@ -15,6 +15,9 @@ namespace asio = boost::asio;
 
 namespace {
 
+// No token has this name: until a lease's owner is known, only those who see everything see what is about it.
+constexpr std::string_view kNobody = "?";
+
 Json lease_json(const pool::Lease& lease, std::string_view change) {
   return Json{{"lease", lease.id},
               {"change", change},
@@ -52,12 +55,18 @@ void EventLog::on(const pool::LeaseEnded& effect) {
   data["why"] = pool::to_string(effect.why);
   if (!effect.message.empty()) data["message"] = effect.message;
   owners_.erase(effect.lease.id);
+  unowned_.erase(effect.lease.id);
   add("lease", dump_json(data), effect.lease.owner);
 }
 
 void EventLog::on(const pool::Persist& effect) {
-  if (const auto* saved = std::get_if<pool::LeaseSaved>(&effect.change))
-    owners_.insert_or_assign(saved->lease.id, saved->lease.owner);
+  const auto* saved = std::get_if<pool::LeaseSaved>(&effect.change);
+  if (saved == nullptr) return;
+  owners_.insert_or_assign(saved->lease.id, saved->lease.owner);
+  const auto early = unowned_.find(saved->lease.id);
+  if (early == unowned_.end()) return;
+  if (early->second >= oldest()) events_[early->second - oldest()].owner = saved->lease.owner;
+  unowned_.erase(early);
 }
 
 void EventLog::on(const pool::SlotChanged& effect) {
@@ -70,7 +79,9 @@ void EventLog::on(const pool::SlotChanged& effect) {
   if (!effect.lease.empty()) data["lease"] = effect.lease;
   if (!effect.why.empty()) data["why"] = effect.why;
   const auto owner = owners_.find(effect.lease);
-  add("slot", dump_json(data), owner == owners_.end() ? std::string() : owner->second);
+  const bool unowned = !effect.lease.empty() && owner == owners_.end();
+  add("slot", dump_json(data), owner == owners_.end() ? std::string(unowned ? kNobody : "") : owner->second);
+  if (unowned) unowned_.insert_or_assign(effect.lease, newest_);
 }
 
 void EventLog::on(const pool::ContainerChanged& effect) {

@@ -69,8 +69,9 @@ class EventLog {
   const std::string life_;
   std::deque<Event> events_;
   std::uint64_t newest_ = 0;
-  std::map<std::string, std::string, std::less<>> owners_;  // of live leases, by id
-  std::shared_ptr<boost::asio::steady_timer> news_;         // cancelled to wake all who wait
+  std::map<std::string, std::string, std::less<>> owners_;     // of live leases, by id
+  std::map<std::string, std::uint64_t, std::less<>> unowned_;  // leases told of before their owner was, with the event
+  std::shared_ptr<boost::asio::steady_timer> news_;            // cancelled to wake all who wait
 };
 
 }  // namespace berth::agent
