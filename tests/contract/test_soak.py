@@ -109,6 +109,26 @@ class Caller(threading.Thread):
         if first["output"] != second["output"] or second["metadata"].get("replayed") is not True:
             self.wrong.append(("again", first, second))
 
+    def session(self, nonce):
+        """The shell of a shared slot: others' commands come between, so it says its own name twice."""
+        result = json.loads(self.post("/execute", self.call("bash_stateful", {"command": f"S={nonce}; echo $S"})))
+        self.expect(result, f"{nonce}\n", "session")
+
+    def terminal(self, nonce):
+        result = json.loads(self.post("/execute", self.call("tmux", {"action": "capture"})))
+        if result["success"] is not True:
+            self.wrong.append(("terminal", nonce, result))
+
+    def artifacts(self, nonce):
+        name = f"a{self.number}"
+        self.expect(json.loads(self.post("/execute", self.call("exec", {"argv": ["/bin/sh", "-c", f"printf {nonce} > {name}"]}))), "", "write")
+        ask = {"slot_id": self.slot, "path": name}
+        read = json.loads(self.post("/artifacts/read", ask))
+        listed = json.loads(self.post("/artifacts/list", {**ask, "path": "."}))
+        packed = json.loads(self.post("/artifacts/archive", ask))
+        if read["content"] != nonce or name not in [entry["path"] for entry in listed["entries"]] or packed["entry_count"] != 1:
+            self.wrong.append(("artifacts", nonce, read, listed, packed))
+
     def reset(self, nonce):
         self.expect(json.loads(self.post("/reset", {"slot_id": self.slot})), f"Reset workspace for {self.slot}", "reset")
 
@@ -141,6 +161,12 @@ class Caller(threading.Thread):
         if self.random.random() < 0.1:
             self.send_raw(self.raw_call("/execute", {**self.call("bash", {"command": "sleep 1000"}), "slot_id": HOSTILE}), read=False)
 
+    def cut_session(self):
+        self.send_raw(self.raw_call("/execute", {**self.call("bash_stateful", {"command": "seq 20000"}), "slot_id": HOSTILE}), read=False)
+
+    def cut_archive(self):
+        self.send_raw(self.raw_call("/artifacts/archive", {"slot_id": HOSTILE}), read=False)
+
     def garbage(self):
         self.send_raw(self.random.randbytes(self.random.randrange(1, 3000)) + b"\r\n\r\n")
 
@@ -162,9 +188,10 @@ class Caller(threading.Thread):
 
 
 # A tool or route that comes later takes part by a method of its own in one of these lists.
-GOOD = [Caller.bash, Caller.exec, Caller.files, Caller.batch, Caller.stream, Caller.again]
-HOSTILITIES = [Caller.cut_call, Caller.cut_batch, Caller.cut_stream, Caller.cut_body, Caller.cut_sleeper, Caller.garbage,
-               Caller.smuggle, Caller.large_head, Caller.bad_json, Caller.bad_call, Caller.flood]
+GOOD = [Caller.bash, Caller.exec, Caller.files, Caller.batch, Caller.stream, Caller.again, Caller.session,
+        Caller.terminal, Caller.artifacts]
+HOSTILITIES = [Caller.cut_call, Caller.cut_batch, Caller.cut_stream, Caller.cut_body, Caller.cut_sleeper, Caller.cut_session,
+               Caller.cut_archive, Caller.garbage, Caller.smuggle, Caller.large_head, Caller.bad_json, Caller.bad_call, Caller.flood]
 
 
 def facts(server):
