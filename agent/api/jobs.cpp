@@ -123,7 +123,8 @@ asio::awaitable<void> Api::Impl::put_job(Request& request) {
   }
   auto wrong = objection(*job, name, parts_.runtime.driver_name());
   if (wrong) co_return co_await send_error(exchange, *std::move(wrong));
-  const jobs::Job* now = find(parts_.runtime.jobs(), name);
+  const auto view = parts_.runtime.pool().job(name);
+  const jobs::Job* now = view && !view->removing ? find(parts_.runtime.jobs(), name) : nullptr;
   const bool is_new = now == nullptr;
   Json plan = plan_of(now, *job);
   plan["applied"] = !plan_only;
