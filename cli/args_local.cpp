@@ -26,11 +26,13 @@ void add_file(CLI::App& command, JobOptions& options) {
 
 void add_run(CLI::App& app, Chosen& chosen) {
   const auto options = std::make_shared<RunOptions>();
-  CLI::App* run = app.add_subcommand("run", "bring a job up, run its steps, show the results, take it down");
+  CLI::App* run = app.add_subcommand("run",
+                                     "bring a job up, run its steps, show the results, take it down; at BERTH_ADDR, "
+                                     "if that is set");
   add_file(*run, options->job);
   add_job_options(*run, options->job);
   run->add_flag("--json", options->json, "one JSON object a line and step instead of the table");
-  run->add_flag("--keep", options->keep, "leave the slots as they are at the end");
+  run->add_flag("--keep", options->keep, "leave the slots as they are at the end, and say how to reach them");
   run->footer(
       "Exit codes: 0 every step succeeded, 1 a step failed, 2 bad usage or bad file, 3 the platform failed, 130 "
       "interrupted.\n"
@@ -40,20 +42,21 @@ void add_run(CLI::App& app, Chosen& chosen) {
 
 void add_exec(CLI::App& app, Chosen& chosen) {
   const auto options = std::make_shared<ExecOptions>();
-  CLI::App* exec =
-      app.add_subcommand("exec", "run one command in a slot of a job's pool; streams, passes the exit code");
-  exec->add_option("--job", options->job.file, "the job file")->type_name("JOB.yaml")->required();
+  CLI::App* exec = app.add_subcommand("exec", "run one command in a slot; streams, passes the exit code");
+  exec->add_option("--job", options->job.file, "a job file, or the name of a job of the agent: a slot for this command")
+      ->type_name("JOB");
   add_job_options(*exec, options->job);
   exec->add_option("--timeout", options->timeout, "time limit of the command")
       ->type_name("DURATION")
       ->capture_default_str();
   exec->add_flag("-i,--stdin", options->with_stdin, "pass standard input on (read whole, at most 1 MiB)");
-  exec->add_option("command", options->command, "the command and its arguments, after --")
-      ->type_name("CMD...")
-      ->required();
+  exec->add_option("target", options->target, "without --job: a lease, or the slot CONTAINER:slot_N that it holds")
+      ->type_name("[LEASE|SLOT]");
+  exec->add_option("command", options->command, "the command and its arguments, after --")->type_name("-- CMD...");
   exec->footer(
       "Exit codes: the command's; 124 its time limit passed, 125 the platform failed, 2 bad usage or bad file, 130 "
       "interrupted.\n"
+      "With BERTH_ADDR set, or with a lease, the slot is an agent's.\n"
       "Example: berth exec --job examples/quickstart.yaml -- sh -c 'echo $HOME'");
   exec->callback([options, &chosen] { chosen = [options] { return exec_command(*options); }; });
 }

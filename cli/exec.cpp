@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `berth exec --job FILE -- CMD...`: one command in one slot, its streams and its exit code passed through.
+// `berth exec`: one command in one slot, its streams and its exit code passed through.
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +10,8 @@
 #include "cli/exec_result.hpp"
 #include "cli/options.hpp"
 #include "cli/platform.hpp"
+#include "cli/remote/remote.hpp"
+#include "cli/remote/remote_pool.hpp"
 #include "cli/terminal.hpp"
 #include "cli/transfer.hpp"
 
@@ -39,21 +41,25 @@ struct ExecPlan {
   agent::LeaseCall call;
 };
 
-asio::awaitable<int> run_in(Place& place, const ExecPlan& plan, const Held& held) {
-  const auto ready = co_await bring_inputs(place, held.lease, plan.work.inputs, plan.inputs);
-  if (!ready && !place.interrupted()) print_error(ready.error());
-  if (!ready) co_return kExecPlatform;
-  const std::vector<std::string> missing = co_await place.missing_isolation(plan.job.name);
-  for (const std::string& each : missing) print_warning(each);
+asio::awaitable<int> run_call(Place& place, const ExecPlan& plan, std::string lease) {
   agent::LeaseCall call = plan.call;
   agent::OutputSink sink = write_through;
-  const auto result = co_await place.call(held.lease, std::move(call), std::move(sink));
+  const auto result = co_await place.call(std::move(lease), std::move(call), std::move(sink));
   if (place.interrupted()) co_return kInterrupted;
   if (!result) print_error(result.error());
   if (!result) co_return kExecPlatform;
   const int code = exit_code_of(*result);
   if (code == kExecTimeout || code == kExecPlatform) print_error({"exec", result->error, {}});
   co_return code;
+}
+
+asio::awaitable<int> run_in(Place& place, const ExecPlan& plan, const Held& held) {
+  const auto ready = co_await bring_inputs(place, held.lease, plan.work.inputs, plan.inputs);
+  if (!ready && !place.interrupted()) print_error(ready.error());
+  if (!ready) co_return kExecPlatform;
+  const std::vector<std::string> missing = co_await place.missing_isolation(plan.job.name);
+  for (const std::string& each : missing) print_warning(each);
+  co_return co_await run_call(place, plan, held.lease);
 }
 
 asio::awaitable<int> run_one(Place& place, ExecPlan& plan) {
@@ -80,38 +86,98 @@ bool plan_inputs(ExecPlan& plan) {
   return complaints.empty();
 }
 
-}  // namespace
-
-int exec_command(const ExecOptions& options) {
+// What every kind of exec needs: the call. Nothing: told on stderr, with the exit code in `code`.
+std::optional<agent::LeaseCall> call_of(const ExecOptions& options, int& code) {
   const auto timeout = parse_duration(options.timeout);
+  code = kUsage;
   if (!timeout || timeout->count() <= 0) {
     print_error({"bad_duration", "--timeout " + options.timeout + " is no duration",
                  "write it with its unit, e.g. 90s, 10m, 1h"});
-    return kUsage;
+    return std::nullopt;
   }
+  Expected<std::string> input =
+      options.with_stdin ? read_all(STDIN_FILENO, kMostStdin) : Expected<std::string>(std::string());
+  code = kExecPlatform;
+  if (!input) {
+    print_error(input.error().within("standard input"));
+    return std::nullopt;
+  }
+  agent::LeaseCall call;
+  call.tool = "exec";
+  call.args = exec_args(options, *input);
+  call.timeout = *timeout;
+  return call;
+}
+
+// In the pool of a job file: inside this command, or made on the agent for as long as it takes.
+int exec_in_file(const ExecOptions& options) {
   auto job = load(options.job);
   if (!job) return kUsage;
   if (const auto refused = refuse_what_is_not_here(*job)) return *refused == kPlatform ? kExecPlatform : *refused;
   ExecPlan plan;
   plan.job = std::move(*job);
-  // One command needs one slot.
-  plan.job.containers = {1, 1, 0};
-  plan.job.slots = 1;
   if (!plan_inputs(plan)) return kUsage;
-  Expected<std::string> input =
-      options.with_stdin ? read_all(STDIN_FILENO, kMostStdin) : Expected<std::string>(std::string());
-  if (!input) {
-    print_error(input.error().within("standard input"));
-    return kExecPlatform;
-  }
-  plan.call.tool = "exec";
-  plan.call.args = exec_args(options, *input);
-  plan.call.timeout = *timeout;
+  int code = kUsage;
+  auto call = call_of(options, code);
+  if (!call) return code;
+  plan.call = std::move(*call);
   const auto prepare = [&plan](const std::string& state_dir) {
     return plan.inputs.prepare(plan.job, {plan.work}, state_dir);
   };
-  return Platform::run(plan.job, options.job.slotd, kExecPlatform, prepare,
-                       [&plan](Place& place) { return run_one(place, plan); });
+  const auto work = [&plan](Place& place) { return run_one(place, plan); };
+  if (!has_agent_address()) {
+    // One command needs one slot.
+    plan.job.containers = {1, 1, 0};
+    plan.job.slots = 1;
+    return Platform::run(plan.job, options.job.slotd, kExecPlatform, prepare, work);
+  }
+  auto pool = pool_text(options.job);
+  if (!pool) return kUsage;
+  return run_remotely({*std::move(pool), false, kExecPlatform, prepare, work});
+}
+
+// In a slot of a pool that is there, acquired for it and released after it.
+int exec_in_pool(const ExecOptions& options) {
+  ExecPlan plan;
+  plan.job.name = options.job.file;
+  int code = kUsage;
+  auto call = call_of(options, code);
+  if (!call) return code;
+  plan.call = std::move(*call);
+  return run_in_existing(kExecPlatform, [&plan](Place& place) { return run_one(place, plan); });
+}
+
+asio::awaitable<int> run_held(Place& place, const ExecPlan& plan, std::string target) {
+  const auto lease = co_await place.lease_of(std::move(target));
+  if (!lease) print_error(lease.error());
+  if (!lease) co_return kExecPlatform;
+  co_return co_await run_call(place, plan, *lease);
+}
+
+// In a slot that somebody holds.
+int exec_in_lease(const ExecOptions& options) {
+  ExecPlan plan;
+  int code = kUsage;
+  auto call = call_of(options, code);
+  if (!call) return code;
+  plan.call = std::move(*call);
+  return run_in_existing(kExecPlatform, [&](Place& place) { return run_held(place, plan, options.target); });
+}
+
+}  // namespace
+
+int exec_command(const ExecOptions& given) {
+  ExecOptions options = given;
+  const bool by_job = !options.job.file.empty();
+  if (by_job && !options.target.empty()) options.command.insert(options.command.begin(), options.target);
+  if (options.command.empty() || (!by_job && options.target.empty())) {
+    print_error({"bad_usage", "exec needs a slot and a command",
+                 "berth exec LEASE -- CMD..., or berth exec --job JOB -- CMD..."});
+    return kUsage;
+  }
+  if (!by_job) return exec_in_lease(options);
+  const bool file = is_job_file(options.job.file) || ::access(options.job.file.c_str(), F_OK) == 0;
+  return file ? exec_in_file(options) : exec_in_pool(options);
 }
 
 }  // namespace berth::cli

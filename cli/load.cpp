@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/fd.hpp"
 #include "base/json.hpp"
 #include "cli/options.hpp"
+#include "cli/remote/remote.hpp"
 #include "cli/terminal.hpp"
 
 namespace berth::cli {
@@ -50,13 +50,8 @@ std::optional<jobs::Job> load(const JobOptions& options) {
 }
 
 std::optional<int> refuse_what_is_not_here(const jobs::Job& job) {
-  const char* address = std::getenv("BERTH_ADDR");
-  if (address != nullptr && *address != '\0') {
-    print_error({"not_here", "BERTH_ADDR is set, and this version cannot talk to an agent yet",
-                 "unset BERTH_ADDR: the command then runs an agent of its own"});
-    return kUsage;
-  }
-  if (job.driver == jobs::DriverKind::local) return std::nullopt;
+  // An agent elsewhere says itself what it has.
+  if (job.driver == jobs::DriverKind::local || has_agent_address()) return std::nullopt;
   print_error({"not_here",
                "this version has the local driver only, and the job wants " + std::string(jobs::to_string(job.driver)),
                "run it on this machine with --driver local"});

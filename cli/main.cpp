@@ -25,6 +25,7 @@ int parse_and_run(int argc, char** argv) {
   Chosen chosen;
   add_local_commands(app, chosen);
   add_agent_command(app, chosen);
+  add_remote_commands(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -35,6 +35,7 @@ struct RunOptions {
 
 struct ExecOptions {
   JobOptions job;
+  std::string target;  // the first word that is no option: a lease or slot; with --job the command's first
   std::vector<std::string> command;
   std::string timeout = "1h";
   bool with_stdin = false;

@@ -25,6 +25,8 @@ class Place {
 
   // Waits until there is a slot. Errors: those of Runtime::acquire, and of the connection.
   [[nodiscard]] virtual boost::asio::awaitable<Expected<Held>> acquire(std::string job, std::string trajectory) = 0;
+  // The lease that a user names: its id, or the slot CONTAINER:slot_N that it holds.
+  [[nodiscard]] virtual boost::asio::awaitable<Expected<std::string>> lease_of(std::string name) = 0;
   // Errors mean that nothing ran.
   [[nodiscard]] virtual boost::asio::awaitable<Expected<Result>> call(std::string lease, agent::LeaseCall call,
                                                                       agent::OutputSink sink) = 0;
@@ -41,6 +43,8 @@ class Place {
   [[nodiscard]] virtual boost::asio::io_context& context() = 0;
   [[nodiscard]] virtual const std::string& state_dir() const = 0;  // private to this command
   [[nodiscard]] virtual bool interrupted() const = 0;
+  // What BERTH_ADDR has to be for other commands to reach the same slots; empty: they cannot.
+  [[nodiscard]] virtual std::string address() const = 0;
 };
 
 }  // namespace berth::cli

@@ -23,13 +23,6 @@ namespace {
 constexpr std::chrono::milliseconds kStopLimit{5'000};
 constexpr std::chrono::milliseconds kInterruptLimit{1'500};  // then SIGKILL; an interrupt is over within 2 s
 
-agent::RuntimeOptions runtime_options() {
-  agent::RuntimeOptions options;
-  // Names control groups on this machine, so no two runs share one.
-  options.pool.prefix = "run-" + random_hex(4);
-  return options;
-}
-
 drivers::LocalOptions driver_options(const std::string& state_dir, std::string slotd) {
   drivers::LocalOptions options;
   options.state_dir = state_dir;
@@ -39,15 +32,25 @@ drivers::LocalOptions driver_options(const std::string& state_dir, std::string s
 
 }  // namespace
 
-Platform::Platform(PrivateStateDir state_dir, std::string slotd)
+Platform::Platform(PrivateStateDir state_dir, std::string slotd, bool keep)
     : state_dir_(std::move(state_dir)),
       driver_(context_, driver_options(state_dir_.path(), std::move(slotd))),
+      keep_(keep),
+      api_(context_),
       runtime_(std::make_shared<agent::Runtime>(context_, driver_, runtime_options())),
       signals_(context_, SIGINT, SIGTERM, SIGHUP),
       exit_code_(kPlatform) {}
 
+agent::RuntimeOptions Platform::runtime_options() {
+  agent::RuntimeOptions options;
+  // Names control groups on this machine, so no two runs share one.
+  options.pool.prefix = "run-" + random_hex(4);
+  if (keep_) api_.observe(options);
+  return options;
+}
+
 int Platform::run(const jobs::Job& job, const std::string& slotd, int platform_code, const Preparation& prepare,
-                  Work work) {
+                  Work work, bool keep) {
   auto program = drivers::find_slotd(drivers::slotd_search(slotd));
   if (!program) {
     print_error(program.error());
@@ -64,7 +67,7 @@ int Platform::run(const jobs::Job& job, const std::string& slotd, int platform_c
   }
   // A reader of our output that goes away is an error of a write, not the end of the program with slots still there.
   ::signal(SIGPIPE, SIG_IGN);
-  Platform platform(std::move(*state_dir), std::move(*program));
+  Platform platform(std::move(*state_dir), std::move(*program), keep);
   return platform.bring_up_and_down(job, platform_code, std::move(work));
 }
 
@@ -72,17 +75,22 @@ int Platform::bring_up_and_down(const jobs::Job& job, int platform_code, Work wo
   watch_signals();
   asio::co_spawn(context_, live(job, platform_code, std::move(work)), asio::detached);
   context_.run();
+  api_.stop();
+  api_.close();
   return exit_code_;
 }
 
 asio::awaitable<void> Platform::live(const jobs::Job& job, int platform_code, Work work) {
   exit_code_ = platform_code;
-  const auto started = co_await runtime_->start();
+  auto started = co_await runtime_->start();
+  if (started && keep_) started = api_.serve(*runtime_, state_dir_.path());
   if (!started) print_error(started.error());
   if (started) {
     runtime_->apply(job);
     const int code = co_await work(*this);
     if (!interrupted()) exit_code_ = code;
+    done_ = true;
+    if (keep_ && !interrupted()) co_return;  // until the interrupt takes everything down
   }
   co_await take_down(platform_code);
 }
@@ -90,6 +98,7 @@ asio::awaitable<void> Platform::live(const jobs::Job& job, int platform_code, Wo
 asio::awaitable<void> Platform::take_down(int platform_code) {
   // An interrupt is already taking everything down.
   if (std::exchange(taking_down_, true)) co_return;
+  api_.stop();
   const auto limit = interrupted() ? kInterruptLimit : kStopLimit;
   const auto stopped = co_await runtime_->stop(Deadline(std::chrono::steady_clock::now() + limit));
   if (!stopped) print_error(stopped.error());
@@ -104,6 +113,12 @@ asio::awaitable<Expected<Held>> Platform::acquire(std::string job, std::string t
   const auto lease = co_await runtime_->acquire(std::move(request));
   if (!lease) co_return tl::unexpected(lease.error());
   co_return Held{lease->id, lease->container + ":" + pool::slot_name(lease->slot)};
+}
+
+asio::awaitable<Expected<std::string>> Platform::lease_of(std::string name) {
+  const auto lease = runtime_->live_lease(name);
+  if (!lease) co_return tl::unexpected(lease.error());
+  co_return lease->id;
 }
 
 asio::awaitable<Expected<Result>> Platform::call(std::string lease, agent::LeaseCall call, agent::OutputSink sink) {
@@ -141,7 +156,7 @@ void Platform::watch_signals() {
 }
 
 void Platform::on_interrupt() {
-  exit_code_ = kInterrupted;
+  if (!done_ || !keep_) exit_code_ = kInterrupted;
   if (++interrupts_ > 1) return driver_.kill_all();
   std::fputs("\nberth: stopping; interrupt again to force\n", stderr);
   if (taking_down_) return driver_.stop_all(Deadline(std::chrono::steady_clock::now() + kInterruptLimit));

@@ -121,6 +121,11 @@ struct LoadOptions {
 [[nodiscard]] tl::expected<Job, Diagnostics> parse_job(std::string_view yaml, const std::string& file_name,
                                                        const std::string& directory, const LoadOptions& options = {});
 
+// What an agent is sent of a job file: the keys of its pool, sets and driver applied, as YAML on one line. Steps,
+// trajectories, vars, inputs and outputs are left out: the command that runs them sees to them.
+[[nodiscard]] tl::expected<std::string, Diagnostics> pool_yaml(const std::string& path,
+                                                               const LoadOptions& options = {});
+
 // One line of work: its name, number and item (JSON text; "null" without a JSONL file).
 struct Trajectory {
   std::string name;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "base/fd.hpp"
@@ -6,6 +8,7 @@
 #include "jobs/check.hpp"
 #include "jobs/set.hpp"
 #include "jobs/uses.hpp"
+#include "jobs/write.hpp"
 
 namespace berth::jobs {
 namespace {
@@ -63,6 +66,20 @@ tl::expected<Job, Diagnostics> load_job(const std::string& path, const LoadOptio
   const auto text = read_file(path, TreeBounds{}.max_bytes + 1);
   if (!text) return tl::unexpected(Diagnostics{Diagnostic{path, {}, text.error().message}});
   return parse_job(*text, path, absolute.parent_path().string(), options);
+}
+
+tl::expected<std::string, Diagnostics> pool_yaml(const std::string& path, const LoadOptions& options) {
+  constexpr std::array<std::string_view, 5> kOfTheCommand{"steps", "trajectories", "vars", "inputs", "outputs"};
+  const auto text = read_file(path, TreeBounds{}.max_bytes + 1);
+  if (!text) return tl::unexpected(Diagnostics{Diagnostic{path, {}, text.error().message}});
+  Complaints complaints(path);
+  const NodePtr root = read_with_options(*text, options, complaints);
+  if (!complaints.empty() || !root) return tl::unexpected(complaints.take());
+  Node pool = *root;
+  std::erase_if(pool.entries, [&](const Entry& entry) {
+    return std::find(kOfTheCommand.begin(), kOfTheCommand.end(), entry.key) != kOfTheCommand.end();
+  });
+  return to_yaml(pool);
 }
 
 }  // namespace berth::jobs
