@@ -14,6 +14,8 @@ DEEP = 2000
 JSON_ABUSE = {
     "deep arrays": b'{"tool": "bash", "args": ' + b"[" * DEEP + b"]" * DEEP + b"}",
     "deep objects": b'{"args":' * DEEP + b"1" + b"}" * DEEP,
+    "deep and else valid": b'{"tool": "bash", "args": {"command": "true", "x": ' + b"[" * DEEP + b"]" * DEEP + b"}}",
+    "many and else valid": b'{"tool": "bash", "args": {"command": "true", "x": [' + b"1," * 70_000 + b"1]}}",
     "unclosed": b'{"tool": "bash"', "open brackets": b"[" * 60_000, "only quotes": b'"' * 60_001,
     "repeated key": b'{"tool": "bash", "tool": "exec"}', "NaN": b'{"timeout": NaN}', "Infinity": b'{"timeout": Infinity}',
     "huge number": b'{"tool": "bash", "timeout": 1e999}', "number of many digits": b'{"timeout": ' + b"9" * 50_000 + b"}",
