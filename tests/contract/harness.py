@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts slot servers, stops them by their own pid, and proves that they left no process behind."""
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -23,6 +24,17 @@ def program():
     path = pathlib.Path(os.environ["BERTH_BIN_DIR"]) / "berth-slotd"
     assert path.exists(), f"{path} is missing: build berth-slotd"
     return path
+
+
+@functools.cache
+def is_sanitized():
+    """Whether the server is built with a sanitizer, whose shadow and quarantine are memory too and which slows it down."""
+    return any(name in program().read_bytes() for name in (b"__asan_init", b"__tsan_init"))
+
+
+def allowed(size):
+    """A bound on the server's memory, in bytes."""
+    return size + (768 << 20 if is_sanitized() else 0)
 
 
 def wait_until(condition, limit, what):

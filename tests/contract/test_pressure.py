@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import Slot, Slotd, wait_until
+from harness import Slot, Slotd, allowed, wait_until
 from wire import statuses
 
 SLOT_QUEUE = 1024
@@ -115,13 +115,13 @@ def test_calls_that_wait_hold_bounded_memory(one_slot):
             waiting.append(slot.wire.connection())
             waiting[-1].request("POST", "/batch", body)
             wait_until(lambda: queued(slot.wire) + refused(slot.wire) == told, 60, "the batch was read")
-        assert slot.server.rss_bytes() - idle < 300 << 20
+        assert slot.server.rss_bytes() - idle < allowed(300 << 20)
     codes = []
     for connection in waiting:
         codes += [element["metadata"].get("code") for element in json.loads(connection.getresponse().read())]
         connection.close()
     assert len(codes) == 900 and 200 <= codes.count("queue_full") <= 260
-    wait_until(lambda: slot.server.rss_bytes() - idle < 100 << 20, 30, "the memory comes back")
+    wait_until(lambda: slot.server.rss_bytes() - idle < allowed(100 << 20), 30, "the memory comes back")
 
 
 def test_slow_peers_are_cut_and_starve_nobody():
@@ -139,7 +139,7 @@ def test_slow_peers_are_cut_and_starve_nobody():
             peers.drip()
         assert not peers.open(), peers.open()
         assert all(status in ([408], []) for status in peers.answers("head") + peers.answers("body"))
-        assert server.rss_bytes() < 100 << 20
+        assert server.rss_bytes() < allowed(100 << 20)
         wait_until(lambda: len(os.listdir(f"/proc/{server.process.pid}/fd")) < 60, 30, "descriptors came back")
     finally:
         server.stop()
@@ -215,7 +215,7 @@ def test_slow_readers_of_a_stream_hold_no_memory(one_slot):
         plains[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         plains[-1].sendall(b"POST /execute?stream=1 HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
     wait_until(lambda: slot.wire.get("/slots/slot_0/executions/s19").json()["state"] == "finished", 120, "all ran")
-    assert slot.server.rss_bytes() - idle < 40 << 20
+    assert slot.server.rss_bytes() - idle < allowed(40 << 20)
     for plain in plains:
         plain.close()
 
@@ -234,7 +234,7 @@ def test_slow_readers_of_large_arrays_hold_a_part_of_them(one_slot):
         plains[-1].sendall(b"POST /batch HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
     answer = slot.wire.post("/batch", text)
     assert len(answer.json()) == 1000 and len(answer.body) > 90_000_000
-    assert slot.server.rss_bytes() - idle < 60 << 20
+    assert slot.server.rss_bytes() - idle < allowed(60 << 20)
     for plain in plains:
         plain.close()
 
@@ -261,7 +261,7 @@ def test_large_bodies_at_once_are_refused_before_they_fill_the_memory(one_slot):
     for thread in threads:
         thread.join()
     assert any(refused)
-    assert slot.server.rss_bytes() - idle < 400 << 20
+    assert slot.server.rss_bytes() - idle < allowed(400 << 20)
     assert slot.output("echo small ones pass") == "small ones pass"
     for plain in plains:
         plain.close()

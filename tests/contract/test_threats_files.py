@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import Slot
+from harness import Slot, allowed, is_sanitized
 
 ANSWER_LIMIT = 0.05 * 5 * 2  # row 24: 50 ms; twice more for two requests on a loaded machine
 
@@ -105,7 +105,7 @@ def test_row24_strange_files_get_a_quick_typed_answer(slot, name):
     for route in ["read", "list", "archive"]:
         status, answer = ask(slot, route, path=name)
         assert status in (200, 400, 403, 404, 413) and (answer["success"] or answer["error"])
-    assert time.monotonic() - begin < ANSWER_LIMIT * 2
+    assert time.monotonic() - begin < ANSWER_LIMIT * (10 if is_sanitized() else 2)
     assert reply.status < 500 and len(reply.body) < 1 << 20
     assert slot.output("echo alive") == "alive"
 
@@ -276,7 +276,7 @@ def test_row25_more_than_the_slots_disk_is_refused_while_it_comes(start):
     status, answer = put_tar(slot, tar_of(file("x", bytes(9 << 20))))
     assert status in (413, 507) and answer["success"] is False
     assert slot.output("find in -type f | wc -l; df --output=used -k . | tail -1").split()[0] == "0"
-    assert server.rss_bytes() < 32_000_000
+    assert server.rss_bytes() < allowed(32_000_000)
 
 
 # row 26

@@ -72,7 +72,8 @@ def test_row03_a_lost_keeper_is_cause_isolation_and_reset_mends_it(start):
     keepers = [pid for pid in children if _hostname_seen(pid) == "slot_0"] or children
     for pid in keepers:
         os.kill(pid, 9)
-    wait_until(lambda: server.wire.health()["status"] != "ok", 20, "the loss is noticed")
+    wait_until(lambda: {one["state"] for one in server.wire.get("/slots").json()["slots"]} == {"error"}, 20, "the loss is noticed")
+    assert server.wire.health()["status"] != "ok"
     result = slot.bash("id")
     assert result["success"] is False and result["metadata"]["cause"] == "isolation" and result["metadata"]["started"] is False, result
     for each in (slot, other):
