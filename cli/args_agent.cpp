@@ -18,7 +18,8 @@ void add_flag_of(CLI::App& command, const agent::KeySource& source, AgentOptions
       .add_option_function<std::string>(
           flag, [&options, flag](const std::string& value) { options.flags.insert_or_assign(flag, value); },
           "the key " + std::string(source.key) + " of the configuration")
-      ->type_name("VALUE");
+      ->type_name("VALUE")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
 }  // namespace

@@ -107,8 +107,9 @@ Error Remote::explain(Error error) const {
     error.message = "no agent answers at " + name_ + ": " + error.message;
     error.hint = has_agent_address() ? "is it running there? see BERTH_ADDR"
                                      : "start one with berth agent, or set BERTH_ADDR to where one is";
-  } else if (error.code == "unauthorized" || error.code == "forbidden" || error.code.starts_with("status_40")) {
-    if (error.hint.empty() && token_.empty()) error.hint = "set BERTH_TOKEN to a token of the agent's tokens file";
+  } else if (error.code == "unauthorized" || error.code == "forbidden") {
+    error.hint = token_.empty() ? "set BERTH_TOKEN to a token of the agent's tokens file"
+                                : "BERTH_TOKEN is not known there, or has not the right to do this";
   }
   return error;
 }

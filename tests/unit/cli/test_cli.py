@@ -150,9 +150,17 @@ def test_a_driver_that_is_not_here_is_said_to_be_missing(box, driver):
     assert code == 3 and "local driver only" in err
 
 
-def test_an_agent_elsewhere_is_said_to_be_out_of_reach(box):
-    code, _, err = box.berth("run", box.job(), env={"BERTH_ADDR": "http://127.0.0.1:8780"})
-    assert code == 2 and "BERTH_ADDR" in err
+def test_an_agent_elsewhere_that_does_not_answer_is_a_failure_of_the_platform(box):
+    for arguments in (("run", box.job()), ("jobs",), ("exec", "--job", "pool", "--", "true")):
+        code, out, err = box.berth(*arguments, env={"BERTH_ADDR": f"unix:{box.runtime}/nobody"})
+        assert code == (125 if arguments[0] == "exec" else 3), err
+        assert "no agent answers at unix:" in err and "BERTH_ADDR" in err and not out
+
+
+def test_an_address_that_is_none_is_bad_usage(box):
+    for address in ("nonsense", "https://host", "unix:"):
+        code, _, err = box.berth("jobs", env={"BERTH_ADDR": address})
+        assert code == 2 and "BERTH_ADDR" in err
 
 
 def test_without_a_slot_server_it_exits_3_and_lists_what_was_tried(box):
