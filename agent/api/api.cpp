@@ -60,26 +60,39 @@ asio::awaitable<void> Api::Impl::deny(http::Exchange& exchange) {
   co_await send_error_as(exchange, status, std::move(error));
 }
 
+// No route took it: 405 with the methods that its path takes, or 404.
+asio::awaitable<void> Api::Impl::answer_nothing(http::Exchange& exchange, std::string_view allowed) {
+  const auto& head = exchange.head();
+  Error error{"not_found", "there is no " + head.path, "/openapi.json lists what there is"};
+  if (allowed.empty()) co_return co_await send_error(exchange, std::move(error));
+  error = {"method_not_allowed", head.path + " does not take " + head.method, error.hint};
+  http::Response response;
+  response.status = 405;
+  response.body = error_body(error);
+  response.fields.emplace_back("Allow", std::string(allowed));
+  (void)co_await exchange.respond(std::move(response));
+}
+
 asio::awaitable<void> Api::Impl::answer(http::Exchange& exchange, std::string_view& route) {
   const auto& head = exchange.head();
   const std::string method = head.method == "HEAD" ? "GET" : head.method;
   const auto caller = parts_.tokens.caller(head);
-  const Route* of_path = nullptr;
+  std::string allowed;
   for (const Route& each : routes()) {
     auto params = match_path(each.pattern, head.path);
     if (!params) continue;
-    of_path = &each;
+    allowed += (allowed.empty() ? "" : ", ") + std::string(each.method);
     if (each.method != method) continue;
     route = each.pattern;
     if (each.right && (!caller || !caller->may(*each.right))) co_return co_await deny(exchange);
+    auto wrong = wrong_flag(each, head);
+    if (wrong) co_return co_await send_error(exchange, *std::move(wrong));
     const Caller nobody{{}, Right::read, {}, {}};
     Request request{exchange, caller.value_or(nobody), caller.has_value(), *std::move(params)};
     co_return co_await (this->*each.function)(request);
   }
   if (!caller) co_return co_await deny(exchange);
-  Error error{"not_found", "there is no " + head.path, "/openapi.json lists what there is"};
-  if (of_path != nullptr) error = {"method_not_allowed", head.path + " does not take " + head.method, error.hint};
-  co_await send_error(exchange, std::move(error));
+  co_await answer_nothing(exchange, allowed);
 }
 
 }  // namespace berth::agent

@@ -57,6 +57,7 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
 
  private:
   [[nodiscard]] Awaitable answer(http::Exchange& exchange, std::string_view& route);
+  [[nodiscard]] Awaitable answer_nothing(http::Exchange& exchange, std::string_view allowed);
   [[nodiscard]] Awaitable deny(http::Exchange& exchange);
   // The live lease if it is the caller's to see, or to use; else an error that does not tell the two apart.
   [[nodiscard]] Expected<pool::Lease> lease_seen(const Request& request) const;

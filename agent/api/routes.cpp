@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/api/routes.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "agent/api/impl.hpp"
@@ -16,11 +17,11 @@ constexpr std::array kRoutes{
     Route{"GET", "/readyz", {}, &Impl::get_readyz},
     Route{"GET", "/openapi.json", {}, &Impl::get_openapi},
     Route{"GET", "/metrics", Right::read, &Impl::get_metrics},
-    Route{"GET", "/v1/events", Right::read, &Impl::get_events},
+    Route{"GET", "/v1/events", Right::read, &Impl::get_events, "follow"},
     Route{"GET", "/v1/jobs", Right::read, &Impl::list_jobs},
     Route{"GET", "/v1/jobs/{job}", Right::read, &Impl::get_job},
-    Route{"PUT", "/v1/jobs/{job}", Right::admin, &Impl::put_job},
-    Route{"DELETE", "/v1/jobs/{job}", Right::admin, &Impl::delete_job},
+    Route{"PUT", "/v1/jobs/{job}", Right::admin, &Impl::put_job, "plan"},
+    Route{"DELETE", "/v1/jobs/{job}", Right::admin, &Impl::delete_job, "force"},
     Route{"GET", "/v1/containers", Right::read, &Impl::list_containers},
     Route{"GET", "/v1/slots", Right::read, &Impl::list_slots},
     Route{"GET", "/v1/leases", Right::read, &Impl::list_leases},
@@ -28,14 +29,14 @@ constexpr std::array kRoutes{
     Route{"GET", "/v1/leases/{lease}", Right::read, &Impl::get_lease},
     Route{"PATCH", "/v1/leases/{lease}", Right::use, &Impl::patch_lease},
     Route{"DELETE", "/v1/leases/{lease}", Right::use, &Impl::delete_lease},
-    Route{"POST", "/v1/leases/{lease}/executions", Right::use, &Impl::post_execution},
+    Route{"POST", "/v1/leases/{lease}/executions", Right::use, &Impl::post_execution, "wait stream"},
     Route{"GET", "/v1/leases/{lease}/executions/{execution}", Right::use, &Impl::get_execution},
     Route{"DELETE", "/v1/leases/{lease}/executions/{execution}", Right::use, &Impl::delete_execution},
     Route{"GET", "/v1/leases/{lease}/executions/{execution}/output", Right::use, &Impl::get_output},
-    Route{"GET", "/v1/leases/{lease}/files/{path...}", Right::use, &Impl::get_file},
-    Route{"PUT", "/v1/leases/{lease}/files/{path...}", Right::use, &Impl::put_file},
-    Route{"DELETE", "/v1/leases/{lease}/files/{path...}", Right::use, &Impl::delete_file},
-    Route{"POST", "/v1/batch", Right::use, &Impl::post_batch},
+    Route{"GET", "/v1/leases/{lease}/files/{path...}", Right::use, &Impl::get_file, "tar"},
+    Route{"PUT", "/v1/leases/{lease}/files/{path...}", Right::use, &Impl::put_file, "tar"},
+    Route{"DELETE", "/v1/leases/{lease}/files/{path...}", Right::use, &Impl::delete_file, "recursive"},
+    Route{"POST", "/v1/batch", Right::use, &Impl::post_batch, "stream output"},
 };
 
 std::string_view take_segment(std::string_view& path) {
@@ -47,6 +48,19 @@ std::string_view take_segment(std::string_view& path) {
 }
 
 }  // namespace
+
+std::optional<Error> wrong_flag(const Route& route, const http::RequestHead& head) {
+  std::string_view rest = route.flags;
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find(' '), rest.size());
+    const auto name = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const auto value = head.query_value(name);
+    if (!value || *value == "0" || *value == "1") continue;
+    return Error{"bad_request", "the query parameter " + std::string(name) + " is 0 or 1", {}};
+  }
+  return std::nullopt;
+}
 
 std::span<const Route> Api::Impl::routes() {
   return kRoutes;

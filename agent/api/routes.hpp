@@ -28,7 +28,11 @@ struct Route {
   std::string_view pattern;    // "/v1/leases/{lease}"; a last "{path...}" takes the rest, slashes included
   std::optional<Right> right;  // none: open to everybody
   boost::asio::awaitable<void> (Api::Impl::*function)(Request&);
+  std::string_view flags{};  // query parameters that are "0" or "1", apart by blanks
 };
+
+// Whether a flag of the route has another value: what is not understood is not passed over.
+[[nodiscard]] std::optional<Error> wrong_flag(const Route& route, const http::RequestHead& head);
 
 // The pattern's parameters when the path fits it. Badly encoded parts fit nothing.
 [[nodiscard]] std::optional<std::vector<std::string>> match_path(std::string_view pattern, std::string_view path);

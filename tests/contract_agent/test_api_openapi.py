@@ -135,7 +135,17 @@ def test_methods_that_are_not_described_are_405(agent, method):
             continue
         place = re.sub(r"\{\w+\}", "x", path)
         reply = agent.as_("root").request(method, place, b"")
-        assert reply.status in (405, 404 if "{" in path else 405), (method, place, reply.status)
+        assert reply.status == 405, (method, place, reply.status)
+        assert set(reply.headers["allow"].lower().split(", ")) == {each for each in item if each in METHODS}
+
+
+def test_a_flag_with_another_value_is_400(agent):
+    flags = [(method, path, each["name"]) for (method, path), operation in operations().items()
+             for each in operation.get("parameters", []) if each["schema"].get("enum") == ["0", "1"]]
+    assert len(flags) >= 9
+    for method, path, name in flags:
+        reply = agent.as_("root").request(method.upper(), re.sub(r"\{\w+\}", "x", path) + f"?{name}=true", b"")
+        assert reply.status == 400 and name in reply.json()["error"]["message"], (method, path, name, reply.status)
 
 
 def test_no_secret_is_in_any_answer(agent):
