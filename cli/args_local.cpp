@@ -70,12 +70,26 @@ void add_validate(CLI::App& app, Chosen& chosen) {
   validate->callback([options, &chosen] { chosen = [options] { return validate_command(*options); }; });
 }
 
+void add_bench(CLI::App& app, Chosen& chosen) {
+  const auto options = std::make_shared<BenchOptions>();
+  CLI::App* bench = app.add_subcommand("bench", "measure this machine against the budgets (berth-bench)");
+  bench->allow_extras()->prefix_command();
+  bench->footer("Every option goes to berth-bench; berth-bench --help shows them.");
+  bench->callback([options, bench, &chosen] {
+    options->arguments = bench->remaining();
+    if (!options->arguments.empty() && options->arguments.front() == "--")
+      options->arguments.erase(options->arguments.begin());
+    chosen = [options] { return bench_command(*options); };
+  });
+}
+
 }  // namespace
 
 void add_local_commands(CLI::App& app, Chosen& chosen) {
   add_run(app, chosen);
   add_exec(app, chosen);
   add_validate(app, chosen);
+  add_bench(app, chosen);
   app.add_subcommand("schema", "print the JSON schema of job files, for editors")->callback([&chosen] {
     chosen = schema_command;
   });

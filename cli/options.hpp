@@ -53,10 +53,15 @@ struct AgentOptions {
   bool json = false;
 };
 
+struct BenchOptions {
+  std::vector<std::string> arguments;  // given on as they are
+};
+
 [[nodiscard]] int run_command(const RunOptions& options);
 [[nodiscard]] int exec_command(const ExecOptions& options);
 [[nodiscard]] int validate_command(const ValidateOptions& options);
 [[nodiscard]] int agent_command(const AgentOptions& options);
+[[nodiscard]] int bench_command(const BenchOptions& options);
 [[nodiscard]] int schema_command();
 [[nodiscard]] int version_command();
 

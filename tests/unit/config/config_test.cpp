@@ -161,6 +161,15 @@ TEST_F(Configuration, IsPrintedAsJsonWithOrigins) {
   EXPECT_EQ(all->at("tokens").at("origin"), "default");
 }
 
+TEST_F(Configuration, OfTheExamplesIsGood) {
+  auto from = sources();
+  from.file = BERTH_SOURCE_DIR "/examples/agent.yaml";
+  const auto config = load_config(from);
+  ASSERT_TRUE(config) << complaint(from);
+  EXPECT_EQ(config->jobs, BERTH_SOURCE_DIR "/examples/agent-jobs");
+  EXPECT_EQ(config->default_job, "pool");
+}
+
 TEST_F(Configuration, TellsWhichKeysChanged) {
   const auto before = load_config(sources("drain: 5s\nlog: {level: info}\n"));
   const auto after = load_config(sources("drain: 6s\nlog: {level: debug}\n"));
