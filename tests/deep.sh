@@ -107,12 +107,30 @@ tidy() {
   done
 }
 
+# Requests made out of the agent's /openapi.json. The maker comes from the Python registry, into the build folder.
+api() {
+  local venv=$berth_root/build/schemathesis bin=$berth_root/build/dev/bin
+  deep_has_time api 300 || return 0
+  if ! { [ -x "$venv/bin/schemathesis" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install -q 'schemathesis==4.*'; }; } >"$out/api.log" 2>&1; then
+    deep_skip api "schemathesis could not be installed: $(tail -n 1 "$out/api.log")"
+    return 0
+  fi
+  if BERTH_BIN_DIR=$bin BERTH_SOURCE_DIR=$berth_root PYTHONPATH=$berth_root/tests/contract_agent \
+    /usr/bin/python3 -B "$berth_root/tests/contract_agent/generated_requests.py" "$venv/bin/schemathesis" >"$out/api.log" 2>&1; then
+    deep_result api generated_requests passed
+  else
+    tail -n 60 "$out/api.log" >&2
+    deep_failed api generated_requests "$out/api.log"
+  fi
+}
+
 run_deep() {
   install_packages "${berth_deep_packages[@]}"
   sanitized asan
   sanitized tsan
   mutation
   race
+  api
   fuzz
   tidy
 }

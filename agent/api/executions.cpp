@@ -80,6 +80,8 @@ asio::awaitable<void> Api::Impl::send_execution(http::Exchange& exchange, const 
 
 asio::awaitable<void> Api::Impl::get_execution(Request& request) {
   const std::string& id = request.params[1];
+  Error none = unknown_execution(id);
+  if (!is_execution_id(id)) co_return co_await send_error(request.exchange, std::move(none));
   const auto lease = lease_used(request);
   const auto record = book_.find(request.params[0], id, now());
   // What a lease's end did to a call is told as long as it is kept.
@@ -91,6 +93,8 @@ asio::awaitable<void> Api::Impl::get_execution(Request& request) {
 asio::awaitable<void> Api::Impl::delete_execution(Request& request) {
   http::Exchange& exchange = request.exchange;
   const std::string& id = request.params[1];
+  Error none = unknown_execution(id);
+  if (!is_execution_id(id)) co_return co_await send_error(exchange, std::move(none));
   const auto lease = lease_used(request);
   if (!lease) co_return co_await send_error(exchange, lease.error());
   const auto done = co_await parts_.runtime.cancel(lease->id, id);
@@ -116,6 +120,8 @@ asio::awaitable<Expected<std::unique_ptr<Transfer>>> Api::Impl::output_once(cons
 
 asio::awaitable<void> Api::Impl::get_output(Request& request) {
   http::Exchange& exchange = request.exchange;
+  Error none = unknown_execution(request.params[1]);
+  if (!is_execution_id(request.params[1])) co_return co_await send_error(exchange, std::move(none));
   const auto lease = lease_used(request);
   if (!lease) co_return co_await send_error(exchange, lease.error());
   const auto wait = wait_of(exchange.head());

@@ -112,10 +112,11 @@ def test_calls_that_wait_for_their_turn_are_queued_and_can_be_taken_back(lease):
     assert lease.output("ls") == ""
 
 
-def test_unknown_executions_are_404(lease):
-    for path in ("/executions/nobody", "/executions/nobody/output"):
+@pytest.mark.parametrize("name", ["nobody", "%C2%84", "a%2Fb", "x" * 129, "%2e%2e", "a%20b"])
+def test_unknown_executions_are_404(lease, name):
+    for path in (f"/executions/{name}", f"/executions/{name}/output"):
         refused(lease.wire.get(lease.path + path), 404, "unknown_execution")
-    refused(lease.wire.request("DELETE", f"{lease.path}/executions/nobody"), 404, "unknown_execution")
+    refused(lease.wire.request("DELETE", f"{lease.path}/executions/{name}"), 404, "unknown_execution")
 
 
 def test_output_is_read_while_the_command_runs(lease):

@@ -2,6 +2,7 @@
 """GET /v1/events: every change of state, numbered, resumed by id, with holes told."""
 import json
 import socket
+import time
 
 import pytest
 
@@ -23,7 +24,9 @@ class Stream:
     def next(self, any_kind=False):
         """The next event as {id, event, data}; None at the end of the stream."""
         found = {}
+        end = time.monotonic() + SIGHT
         while line := self.reply.readline():
+            assert time.monotonic() < end, "nothing but pings"
             line = line.decode().rstrip("\n")
             if line and not line.startswith(":"):
                 key, _, value = line.partition(": ")
