@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "cli/exec_result.hpp"
 #include "cli/options.hpp"
+#include "cli/pass_through.hpp"
 #include "cli/platform.hpp"
 #include "cli/remote/remote.hpp"
 #include "cli/remote/remote_pool.hpp"
@@ -22,11 +23,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kMostStdin = std::size_t{1} << 20;
-
-void write_through(const OutputLine& line) {
-  // A reader that went away does not stop the command; its exit code still counts.
-  static_cast<void>(write_all(line.stream == "stderr" ? STDERR_FILENO : STDOUT_FILENO, line.bytes));
-}
 
 std::string exec_args(const ExecOptions& options, const std::string& input) {
   Json args{{"argv", options.command}};
@@ -43,11 +39,13 @@ struct ExecPlan {
 
 asio::awaitable<int> run_call(Place& place, const ExecPlan& plan, std::string lease) {
   agent::LeaseCall call = plan.call;
-  agent::OutputSink sink = write_through;
+  PassThrough output;
+  agent::OutputSink sink = [&output](const OutputLine& line) { output.take(line); };
   const auto result = co_await place.call(std::move(lease), std::move(call), std::move(sink));
   if (place.interrupted()) co_return kInterrupted;
   if (!result) print_error(result.error());
   if (!result) co_return kExecPlatform;
+  output.tell_what_is_missing(*result);
   const int code = exit_code_of(*result);
   if (code == kExecTimeout || code == kExecPlatform) print_error({"exec", result->error, {}});
   co_return code;

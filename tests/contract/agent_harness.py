@@ -63,7 +63,7 @@ class Machine:
     def berth(self, *arguments, env=None, stdin=None, **more):
         """(exit code, stdout, stderr) of a command."""
         process = self.popen(*arguments, env=env, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", **more)
         try:
             out, err = process.communicate(stdin, timeout=COMMAND_LIMIT)
         finally:
