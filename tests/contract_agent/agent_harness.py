@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "contract"))
 from harness import FRESH_UID, LEAK_LIMIT, alive, descendants, wait_until  # noqa: E402,F401
@@ -17,6 +16,7 @@ from wire import Reply, Wire  # noqa: E402,F401
 
 START_LIMIT = 60
 STOP_LIMIT = 60
+DRAIN = "1s"  # calls that tests leave running are cut then
 SIGHT = 30  # the longest a state is waited for that must come
 SECRETS = {name: f"{name}-secret-0123456789abcdef" for name in ("root", "alice", "bob", "eye", "few")}
 TOKENS = "\n".join(["# who may do what", f"root {SECRETS['root']} admin", f"alice {SECRETS['alice']} use",
@@ -31,7 +31,7 @@ def bearer(name):
 class Agent:
     """One running agent with tokens. `user` is the uid it runs as."""
 
-    def __init__(self, user=0, config="", jobs=()):
+    def __init__(self, user=0, config="", jobs=(), drain=DRAIN):
         self.user = user
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-agent-"))
         self.folder.chmod(0o755)
@@ -45,7 +45,7 @@ class Agent:
             (self.folder / "jobs" / f"{number}.yaml").write_text(text)
         (self.folder / "agent.yaml").write_text(
             f"listen: 127.0.0.1:0\nstate_dir: {self.folder}/state\ntokens: {self.folder}/tokens\n"
-            f"jobs: {self.folder}/jobs\n{config}")
+            f"jobs: {self.folder}/jobs\ndrain: {drain}\n{config}")
         if user != os.geteuid():
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, user, user)
@@ -86,8 +86,6 @@ class Agent:
         try:
             family = descendants(self.process.pid) if self.process.poll() is None else set()
             self.process.send_signal(signal.SIGTERM)
-            time.sleep(0)
-            self.process.send_signal(signal.SIGTERM)  # the second one ends the drain
             self.process.wait(STOP_LIMIT)
             wait_until(lambda: not any(map(alive, family)), LEAK_LIMIT,
                        f"processes left behind: {[identity for identity in family if alive(identity)]}")

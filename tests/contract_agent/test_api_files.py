@@ -6,12 +6,14 @@ import os
 import socket
 import tarfile
 import threading
+import time
 
 import pytest
 
 from agent_harness import SIGHT, Lease, bearer, refused, wait_until
 
 LARGE = 96 << 20
+SOON = 1 * 5             # a call beside them; they are cut after 30 s
 GROWTH = 5 * (8 << 20)  # of the agent's memory while a large file passes, five times what its pieces take
 
 
@@ -151,7 +153,9 @@ def test_readers_that_take_nothing_keep_nobody_from_calls(agent):
         peer.sendall(f"GET {lease.path}/files/zeros HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer('alice')['Authorization']}\r\n\r\n".encode())
         stuck.append(peer)
     assert stuck[0].recv(100).startswith(b"HTTP/1.1 200")
+    begin = time.monotonic()
     assert other.output("echo served") == "served"
+    assert time.monotonic() - begin < SOON
     for peer in stuck:
         peer.close()
     lease.release(), other.release()

@@ -60,7 +60,7 @@ def test_counts_follow_what_happens(agent):
 
 
 def test_a_stopping_agent_is_not_ready_and_leases_nothing(start):
-    agent = start()
+    agent = start(drain="60s")
     agent.put_job("job: pool\nslots: 2\nisolation: best-effort\n")
     lease = Lease(agent)
     lease.bash("sleep 300", "?wait=0", execution_id="long", timeout=600)
@@ -71,3 +71,5 @@ def test_a_stopping_agent_is_not_ready_and_leases_nothing(start):
     refused(agent.as_("root").request("PUT", "/v1/jobs/more", b"job: more\nisolation: best-effort\n"), 503, "agent_stopping")
     assert agent.as_(None).get("/healthz").json()["status"] == "ok"
     assert lease.execution("long").json()["state"] in ("queued", "running")
+    lease.wire.request("DELETE", f"{lease.path}/executions/long")  # what ends the drain
+    agent.process.wait(SIGHT)
