@@ -41,6 +41,7 @@ struct ApiOptions {
   JobHooks jobs;
   std::size_t max_event_streams = 256;
   std::chrono::seconds ping_every{10};
+  Seconds max_timeout{3600};  // of calls (wire.md 1.12)
 };
 
 class Api {

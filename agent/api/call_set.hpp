@@ -28,7 +28,9 @@ struct WantedCall {
 constexpr double kMaxTimeoutSeconds = 3600;
 
 // `batched`: the element names its lease. Errors "bad_request", "bad_timeout", "bad_execution_id", those of parse_json.
-[[nodiscard]] Expected<WantedCall> parse_wanted_call(std::string_view text, bool batched);
+// A call that names no timeout gets 30 s, or `max_timeout` where that is less.
+[[nodiscard]] Expected<WantedCall> parse_wanted_call(std::string_view text, bool batched,
+                                                     Seconds max_timeout = Seconds(kMaxTimeoutSeconds));
 
 // The five keys.
 [[nodiscard]] std::string result_json(const Result& result);

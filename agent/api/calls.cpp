@@ -102,7 +102,7 @@ asio::awaitable<void> Api::Impl::post_execution(Request& request) {
   if (!lease) co_return co_await send_error(exchange, lease.error());
   const auto body = co_await read_body(exchange, kMostCall);
   if (!body) co_return;
-  auto wanted = parse_wanted_call(*body, false);
+  auto wanted = parse_wanted_call(*body, false, options_.max_timeout);
   if (!wanted) co_return co_await send_error(exchange, wanted.error());
   wanted->lease = lease->id;
   if (!wanted->id_given) wanted->call.execution_id = random_hex(16);
@@ -201,7 +201,7 @@ asio::awaitable<void> Api::Impl::post_batch(Request& request) {
     if (read > kReadAtOnce) co_await asio::post(parts_.context, asio::use_awaitable);
     if (read > kReadAtOnce) read = 0;
     Expected<WantedCall> wanted = fail("call_too_large", "the call is larger than 2 MiB");
-    if (element.size() <= kMostCall) wanted = parse_wanted_call(element, true);
+    if (element.size() <= kMostCall) wanted = parse_wanted_call(element, true, options_.max_timeout);
     if (!wanted) {
       set->answered(i, tl::unexpected(wanted.error()), "");
       continue;

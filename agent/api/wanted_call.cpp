@@ -3,6 +3,7 @@
 // arguments mean is the tool's business.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "agent/api/answers.hpp"
@@ -90,9 +91,20 @@ Expected<void> read_limits(const Json& object, WantedCall& wanted) {
   return {};
 }
 
+// What this agent allows, beside what any may.
+Expected<void> hold_to(Seconds max_timeout, const Json& object, WantedCall& wanted) {
+  if (wanted.call.timeout <= max_timeout) return {};
+  if (member(object, "timeout") == nullptr) {
+    wanted.call.timeout = max_timeout;
+    return {};
+  }
+  return fail("bad_timeout", "timeout is more than this agent's max_timeout",
+              "ask for " + std::to_string(std::llround(max_timeout.count())) + " seconds at most");
+}
+
 }  // namespace
 
-Expected<WantedCall> parse_wanted_call(std::string_view text, bool batched) {
+Expected<WantedCall> parse_wanted_call(std::string_view text, bool batched, Seconds max_timeout) {
   const auto parsed = parse_json(text, kCallBounds);
   if (!parsed) return tl::unexpected(parsed.error().within("the call"));
   WantedCall wanted;
@@ -108,6 +120,7 @@ Expected<WantedCall> parse_wanted_call(std::string_view text, bool batched) {
   for (auto* read : {read_id, read_tool, read_timeout, read_env, read_limits}) {
     if (auto done = read(*parsed, wanted); !done) return tl::unexpected(done.error());
   }
+  if (auto held = hold_to(max_timeout, *parsed, wanted); !held) return tl::unexpected(held.error());
   return wanted;
 }
 

@@ -31,6 +31,9 @@ Expected<void> check_what_is_here(const Config& config) {
     return fail("not_here", "relay.batch_window: this version sends every call at once", "set it to 0ms");
   if (is_set(config, "drivers."))
     log(LogLevel::warning, "this version has the local driver only; the keys under drivers are not used");
+  for (const char* key : {"default_job", "tool_server."})
+    if (is_set(config, key))
+      log(LogLevel::warning, "this version has no tool-executor routes; the key is not used", {{"key", key}});
   return {};
 }
 

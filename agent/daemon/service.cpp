@@ -73,6 +73,7 @@ RuntimeOptions Service::runtime_options() {
 ApiOptions Service::api_options() {
   ApiOptions options;
   options.version = options_.version;
+  options.max_timeout = options_.config.max_timeout;
   options.jobs.on_put = [this](const jobs::Job& job, const std::string&) { return refuse_if_kept(job.name); };
   options.jobs.on_delete = [this](const std::string& name) { return refuse_if_kept(name); };
   return options;

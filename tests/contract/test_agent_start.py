@@ -94,6 +94,26 @@ def test_a_bad_configuration_is_refused_by_its_place(machine, text, place):
     assert not (machine.home / "state").exists()
 
 
+def test_max_timeout_bounds_every_call(machine):
+    config = machine.write("agent.yaml", "max_timeout: 5s\n")
+    agent = Agent(machine, "--config", config).ready()
+    path = f"/v1/leases/{agent.acquire()}/executions"
+    call = {"tool": "bash", "args": {"command": "echo x"}}
+    assert agent.wire.post(path, {**call, "timeout": 5}).status == 200
+    assert agent.wire.post(path, call).json()["output"] == "x"
+    refused = agent.wire.post(path, {**call, "timeout": 5.1})
+    assert refused.status == 400 and refused.json()["error"]["code"] == "bad_timeout"
+    assert agent.wire.post(path, {**call, "timeout": None, "args": {"command": "sleep 60"}}).json()["metadata"]["cause"] == "timeout"
+    agent.stop()
+
+
+def test_keys_that_this_version_does_not_use_are_told(machine):
+    text = "drivers: {docker: {host: unix:///x}}\ndefault_job: pool\ntool_server: {url: \"http://127.0.0.1:9\"}\n"
+    agent = Agent(machine, "--config", machine.write("agent.yaml", text), jobs=None).serving()
+    assert all(key in agent.log() for key in ("drivers", "default_job", "tool_server")) and agent.log().count(" warning ") == 3
+    agent.stop()
+
+
 def test_tokens_guard_it(machine):
     machine.write("tokens", "# who\nops op-secret-0123456789 admin\nbot bot-secret-0123456789 use slots=1\n", 0o600)
     agent = Agent(machine, "--tokens", "tokens")
