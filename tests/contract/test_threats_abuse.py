@@ -211,7 +211,7 @@ def test_row48_a_json_bomb_is_refused_quickly_and_costs_little(server, entry, bo
         answers = reply.json()
         assert all(each["error"] for each in (answers if isinstance(answers, list) else [answers]))
     assert len(reply.body) < 10_000 or bomb in ("long_string", "long_key"), "a refusal does not repeat what it refuses"
-    assert took < PROMPT * (10 if is_sanitized() else 1), took
+    assert took < PROMPT * (40 if is_sanitized() else 1), took
     assert peak(server) - before - len(body) < allowed(FEW_BYTES), (peak(server) - before) / (1 << 20)
 
 
