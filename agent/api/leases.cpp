@@ -52,8 +52,9 @@ Expected<Wish> parse_wish(std::string_view body, const Caller& caller) {
   const auto trajectory = json_text_at(*object, "trajectory");
   const auto given = object->find("trajectory");
   const bool named = given != object->end() && !given->is_null();
-  if (named && (!trajectory || trajectory->empty() || trajectory->size() > kMostTrajectory))
-    return fail("bad_request", "trajectory must be a string of 1 to 256 bytes");
+  const bool fits = trajectory && !trajectory->empty() && trajectory->size() <= kMostTrajectory &&
+                    trajectory->find('\0') == std::string::npos;
+  if (named && !fits) return fail("bad_request", "trajectory must be a string of 1 to 256 bytes without NUL");
   const auto wait = duration_at(*object, "wait", kMostWait);
   const auto ttl = life_at(*object, "ttl");
   const auto idle = life_at(*object, "idle");

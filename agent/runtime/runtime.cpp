@@ -97,6 +97,9 @@ asio::awaitable<Expected<Result>> Runtime::call(std::string lease, LeaseCall wan
   call.args = std::move(wanted.args);
   call.timeout = wanted.timeout;
   call.env = std::move(wanted.env);
+  // No variable can hold a NUL; a call that carried one would be refused.
+  const std::string& trajectory = found->second.trajectory;
+  if (trajectory.find('\0') == std::string::npos) call.env.insert_or_assign("BERTH_TRAJECTORY", trajectory);
   call.limits = wanted.limits;
   auto result = co_await found->first->call(std::move(call), std::move(sink), std::move(on_start));
   step(pool::CallEnded{lease});

@@ -37,6 +37,12 @@ def test_env_timeout_and_limits_reach_the_command(lease):
     assert reply.status == 200
 
 
+def test_a_command_knows_its_trajectory_and_its_execution(agent):
+    lease = Lease(agent, trajectory="one of mine\nand more")
+    assert lease.output('echo "$BERTH_TRAJECTORY:$BERTH_EXECUTION"', execution_id="known") == "one of mine\nand more:known"
+    lease.release()
+
+
 def test_every_tool_can_be_called(lease):
     assert lease.call("write_file", {"path": "a.txt", "content": "text"}).json()["success"]
     assert lease.call("read_file", {"path": "a.txt"}).json()["output"] == "text"

@@ -140,7 +140,7 @@ def test_names_that_are_no_lease_are_404_or_400(agent, name):
 
 @pytest.mark.parametrize("body", [
     b"", b"[]", b"null", b"{", b'{"job": 1}', b'{"job": "pool", "trajectory": ""}', b'{"job": "pool", "trajectory": 5}',
-    b'{"job": "pool", "wait": -1}', b'{"job": "pool", "wait": "1y"}', b'{"job": "pool", "wait": "2h"}',
+    b'{"job": "pool", "trajectory": "a\\u0000b"}', b'{"job": "pool", "wait": -1}', b'{"job": "pool", "wait": "1y"}', b'{"job": "pool", "wait": "2h"}',
     b'{"job": "pool", "labels": [1]}', b'{"job": "pool", "labels": {"a": 1}}', b'{"job": "pool", "job": "pool"}',
     b'{"job": "pool", "surprise": 1}', b"\xff\xfe", pytest.param(b"[" * 20000, id="deep"),
     pytest.param(b'{"job": "pool", "trajectory": "' + b"x" * 300 + b'"}', id="long"),
