@@ -25,6 +25,13 @@ Result rejected(const Error& error, const std::string& execution_id) {
   return local_result(call, Cause::rejected, error.message, Started::no, error.code);
 }
 
+// The call is what it was; only its output is not in this answer.
+void withhold(Result& result) {
+  result.output.clear();
+  if (result.error.empty()) result.error = "the output is withheld: ask for the execution by its id";
+  if (result.metadata.size() > 1) result.metadata.insert(1, R"("withheld":true,)");
+}
+
 std::string result_line(std::size_t index, const Result& result) {
   std::string line = R"({"type": "result", "index": )" + std::to_string(index) + ", ";
   return line.append(result_json(result).substr(1)).append("\n");
@@ -78,6 +85,9 @@ void CallSet::answered(std::size_t index, Expected<Result> answer, const std::st
   --answers_left_;
   const bool in_lines = telling_ == Telling::result_lines || telling_ == Telling::all_lines;
   if (!answer && telling_ != Telling::single) answer = rejected(answer.error(), execution_id);
+  const std::size_t bytes = answer ? answer->output.size() + answer->metadata.size() : 0;
+  if (answer && (in_lines ? lines_.size() : held_) + bytes > kMostHeld) withhold(*answer);
+  if (!in_lines && answer) held_ += answer->output.size() + answer->metadata.size();
   if (in_lines) tell(result_line(index, *answer));
   answers_[index] = in_lines || left_ ? Expected<Result>(Result{}) : std::move(answer);
   new_ = true;

@@ -43,6 +43,8 @@ class CallSet {
   enum class Telling { single, results, result_lines, all_lines };
   // Output that a slow reader has not taken is kept up to here; later lines are dropped, and offsets show the hole.
   static constexpr std::size_t kMostUntold = std::size_t{1} << 20;
+  // Results that wait to be sent: beyond it their output is withheld, and asked for by their ids.
+  static constexpr std::size_t kMostHeld = std::size_t{64} << 20;
 
   CallSet(boost::asio::io_context& context, std::size_t size, Telling telling);
 
@@ -71,6 +73,7 @@ class CallSet {
   std::vector<std::optional<Expected<Result>>> answers_;  // empty results where they were told as lines
   std::size_t answers_left_;
   std::string lines_;
+  std::size_t held_ = 0;  // bytes of answers_
   bool new_ = false;
   bool left_ = false;
 };

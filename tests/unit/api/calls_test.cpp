@@ -110,6 +110,25 @@ TEST_F(CallSetTest, ASlowReaderLosesOutputNeverAResult) {
   EXPECT_THAT(lines, HasSubstr("the end"));
 }
 
+TEST_F(CallSetTest, OutputsBeyondTheBoundAreWithheldAndSaySo) {
+  const std::string large(CallSet::kMostHeld / 4, 'x');
+  for (const auto telling : {CallSet::Telling::results, CallSet::Telling::result_lines}) {
+    const auto set = make(8, telling);
+    for (std::size_t i = 0; i < 8; ++i) set->answered(i, result_of(large), "id");
+    EXPECT_TRUE(set->done());
+    const std::string lines = set->take_lines();
+    EXPECT_LT(lines.size(), CallSet::kMostHeld + 10'000);
+    if (telling == CallSet::Telling::result_lines) {
+      EXPECT_THAT(lines, HasSubstr("withheld"));
+      continue;
+    }
+    EXPECT_EQ((*set->answer(0))->output, large);
+    EXPECT_EQ((*set->answer(7))->output, "");
+    EXPECT_EQ((*set->answer(7))->metadata, R"({"withheld":true,"cause":"exit"})");
+    EXPECT_TRUE((*set->answer(7))->success);
+  }
+}
+
 TEST_F(CallSetTest, NothingIsKeptForACallerWhoLeft) {
   const auto set = make(1, CallSet::Telling::single);
   set->leave();
