@@ -40,6 +40,7 @@ class Machine:
         self.home = self.folder / "home"
         self.home.mkdir(mode=0o755)
         self.give(self.home)
+        self.started = []
 
     def give(self, path):
         if self.user != os.geteuid():
@@ -57,8 +58,9 @@ class Machine:
     def popen(self, *arguments, env=None, **more):
         identity = {"user": self.user, "group": self.user, "extra_groups": []} if self.user != os.geteuid() else {}
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self.home), **(env or {})}
-        return subprocess.Popen([self.folder / "bin" / "berth", *map(str, arguments)], env=environment,
-                                cwd=more.pop("cwd", self.home), **identity, **more)
+        self.started.append(subprocess.Popen([self.folder / "bin" / "berth", *map(str, arguments)], env=environment,
+                                             cwd=more.pop("cwd", self.home), **identity, **more))
+        return self.started[-1]
 
     def berth(self, *arguments, env=None, stdin=None, **more):
         """(exit code, stdout, stderr) of a command."""
@@ -73,6 +75,14 @@ class Machine:
         return process.returncode, out, err
 
     def remove(self):
+        """Whatever a test left running ends here: a failed one may have left all of it."""
+        family = set()
+        for process in self.started:
+            if process.poll() is None:
+                family |= descendants(process.pid)
+                process.kill()
+                process.wait()
+        wait_until(lambda: not any(map(alive, family)), LEAK_LIMIT, "slot servers end with their agent")
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

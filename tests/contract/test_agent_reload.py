@@ -101,6 +101,7 @@ def test_tokens_are_read_anew_and_bad_ones_leave_the_earlier(machine):
     agent.hang_up()
     assert "tokens not reloaded" in agent.log() and "tokens:1" in agent.log()
     assert agent.wire.get("/v1/jobs").status == 200
+    assert agent.wire.get("/v1/jobs", headers={"Authorization": "Bearer no-such-token-at-all"}).status == 403
     machine.write("tokens", "ops other-secret-987654321 admin\n", 0o600)
     agent.hang_up()
     assert agent.wire.get("/v1/jobs").status in (401, 403)
