@@ -28,6 +28,7 @@ constexpr int kReadyFd = 3;
 constexpr int kLifelineFd = 4;
 constexpr std::size_t kReadyLimit = std::size_t{256} << 10;  // the message may carry 50 lines of a failed setup
 constexpr std::size_t kLogTail = 2000;
+constexpr std::chrono::milliseconds kReapPace{100};
 
 Expected<void> make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
@@ -170,11 +171,22 @@ Expected<void> LocalContainer::accept_ready_line(const std::string& line) {
 
 asio::awaitable<std::string> LocalContainer::wait_for_end() {
   if (!process_) co_return "not started";
-  asio::posix::stream_descriptor watch(context_, ::fcntl(process_->pidfd(), F_DUPFD_CLOEXEC, 0));
-  std::string end;
+  asio::posix::stream_descriptor watch(context_);
+  UniqueFd copy(::fcntl(process_->pidfd(), F_DUPFD_CLOEXEC, 0));
+  boost::system::error_code unwatched = asio::error::no_descriptors;
+  if (copy) watch.assign(copy.get(), unwatched);
+  if (!unwatched) static_cast<void>(copy.release());
+  asio::steady_timer pause(context_);
+  std::string end = process_->reap();
   while (end.empty()) {
-    const auto [error] = co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, kAwait);
-    if (error) break;
+    // Without a descriptor to watch it by, it is looked at from time to time.
+    if (unwatched) {
+      pause.expires_after(kReapPace);
+      co_await pause.async_wait(kAwait);
+    } else {
+      const auto [error] = co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, kAwait);
+      unwatched = error;
+    }
     end = process_->reap();
   }
   kill_timer_.cancel();

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands that talk to an agent, each from its arguments to what it leaves, and the examples of the documents."""
+import contextlib
 import json
 import os
 import pathlib
 import re
+import select
 import signal
+import socket
+import struct
 import subprocess
-import time
+import threading
 
 import pytest
 
@@ -122,6 +126,51 @@ def test_exec_passes_streams_and_codes_on(agent, lease):
     assert agent.berth("exec", "-i", lease, "--", "cat", stdin="given\n") == (0, "given\n", "")
     assert agent.berth("exec", lease, "--", "/no/such/program")[0] not in (0, 2)
     assert agent.berth("exec", "f" * 32, "--", "true")[0] == 125
+
+
+class CuttingProxy:
+    """Passes connections on to an agent, and cuts the first `cuts` of them when their answer has shown `mark`."""
+
+    def __init__(self, agent, mark, cuts):
+        self.agent, self.mark, self.cuts = agent, mark, cuts
+        self.cut = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        server = socket.create_connection(("127.0.0.1", self.agent.wire.address))
+        with client, server, contextlib.suppress(OSError):
+            answer = b""
+            while True:
+                for one in select.select([client, server], [], [])[0]:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    (server if one is client else client).sendall(data)
+                    answer += data if one is server else b""
+                if self.mark in answer and self.cut < self.cuts:
+                    self.cut += 1
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    return
+
+    def close(self):
+        self.listener.close()
+
+
+def test_exec_over_a_connection_that_breaks_runs_once(agent, lease):
+    proxy = CuttingProxy(agent, b"middle", 3)
+    command = "echo ran >> /workspace/ran; echo first; echo middle; sleep 2; echo last; exit 5"
+    code, out, err = agent.berth("exec", lease, "--", "sh", "-c", command, env={"BERTH_ADDR": proxy.address})
+    proxy.close()
+    assert proxy.cut > 0 and (code, out) == (5, "first\nmiddle\nlast\n"), (proxy.cut, code, out, err)
+    assert agent.ok("exec", lease, "--", "cat", "ran") == "ran\n"
 
 
 def test_exec_by_the_name_of_the_slot(agent, lease):
