@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <exception>
 
@@ -57,6 +58,8 @@ void Connection::release() {
 void Connection::cut() {
   wire_->close();
   cancel_.emit(asio::cancellation_type::terminal);
+  // Outside the loop Asio posts the cancelling with a bare pointer into cancel_, which has to be there until then.
+  asio::post(core_->context, [self = shared_from_this()] {});
 }
 
 void Connection::retire() {
