@@ -18,6 +18,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "drivers/local/remove.hpp"
 
 namespace berth::drivers {
 namespace {
@@ -230,8 +231,7 @@ void LocalContainer::abandon() {
 void LocalContainer::clean_up() {
   process_.reset();
   lifeline_.reset();
-  std::error_code error;
-  std::filesystem::remove_all(paths_.root, error);
+  const std::error_code error = remove_container_tree(paths_.root);
   if (error) leftover_ = Error{"leftover", "removing " + paths_.root + ": " + error.message(), "remove it by hand"};
 }
 

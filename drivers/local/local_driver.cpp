@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "drivers/local/container.hpp"
+#include "drivers/local/remove.hpp"
 
 namespace berth::drivers {
 
@@ -69,8 +70,7 @@ asio::awaitable<Expected<std::vector<ContainerFacts>>> LocalDriver::adopt() {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(containers_path(options_.state_dir), error)) {
     if (containers_.contains(entry.path().filename().string())) continue;
-    std::error_code removing;
-    std::filesystem::remove_all(entry.path(), removing);
+    const std::error_code removing = remove_container_tree(entry.path().string());
     if (removing) co_return fail("leftover", "removing " + entry.path().string() + ": " + removing.message());
   }
   co_return std::vector<ContainerFacts>{};

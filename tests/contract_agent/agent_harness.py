@@ -86,7 +86,7 @@ class Agent:
         try:
             family = descendants(self.process.pid) if self.process.poll() is None else set()
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(STOP_LIMIT)
+            assert self.process.wait(STOP_LIMIT) == 0, f"it ended with {self.process.returncode}\n{self.log()}"
             wait_until(lambda: not any(map(alive, family)), LEAK_LIMIT,
                        f"processes left behind: {[identity for identity in family if alive(identity)]}")
         finally:
