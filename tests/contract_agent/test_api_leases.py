@@ -8,10 +8,10 @@ import urllib.parse
 
 import pytest
 
-from agent_harness import SIGHT, Lease, refused, wait_until
+from agent_harness import SIGHT, SLOWER, Lease, refused, wait_until
 
 ONE = "job: one\nslots: 1\nisolation: best-effort\n"
-PROMPT = 0.5 * 5     # "at once", five times
+PROMPT = 0.5 * 5 * SLOWER  # "at once", five times
 
 
 @pytest.fixture
