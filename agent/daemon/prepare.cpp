@@ -31,9 +31,6 @@ Expected<void> check_what_is_here(const Config& config) {
     return fail("not_here", "relay.batch_window: this version sends every call at once", "set it to 0ms");
   if (is_set(config, "drivers."))
     log(LogLevel::warning, "this version has the local driver only; the keys under drivers are not used");
-  for (const char* key : {"default_job", "tool_server."})
-    if (is_set(config, key))
-      log(LogLevel::warning, "this version has no tool-executor routes; the key is not used", {{"key", key}});
   return {};
 }
 
@@ -77,9 +74,12 @@ Expected<Prepared> prepare(const Config& config) {
   if (!slotd) return tl::unexpected(slotd.error());
   auto jobs = read_jobs(config.jobs);
   if (!jobs) return tl::unexpected(jobs.error());
+  auto tool_server = read_tool_server(config.tool_server_url, config.tool_server_token_file);
+  if (!tool_server) return tl::unexpected(tool_server.error());
   auto state_dir = StateDir::open(config.state_dir);
   if (!state_dir) return tl::unexpected(state_dir.error());
-  return Prepared{std::move(*address), std::move(*tokens), std::move(*slotd), std::move(*jobs), std::move(*state_dir)};
+  return Prepared{std::move(*address), std::move(*tokens), std::move(*slotd), std::move(*jobs), std::move(*state_dir),
+                  std::move(*tool_server)};
 }
 
 }  // namespace berth::agent

@@ -11,6 +11,7 @@
 #include "agent/daemon/job_folder.hpp"
 #include "agent/daemon/listen.hpp"
 #include "agent/daemon/state_dir.hpp"
+#include "agent/executor/tool_server.hpp"
 #include "base/http/server.hpp"
 
 namespace berth::agent {
@@ -21,6 +22,7 @@ struct Prepared {
   std::string slotd;
   std::vector<FolderJob> jobs;
   StateDir state_dir;
+  std::optional<ToolServer> tool_server;
 };
 
 [[nodiscard]] Expected<Prepared> prepare(const Config& config);

@@ -47,6 +47,8 @@ Service::Service(DaemonOptions options, Prepared prepared)
       runtime_(std::make_shared<Runtime>(context_, driver_, runtime_options())),
       keeper_(job_board()),
       api_(std::make_unique<Api>(ApiParts{context_, *runtime_, tokens_, events_, metrics_}, api_options())),
+      executor_(std::make_unique<Executor>(ExecutorParts{context_, *runtime_, tokens_, metrics_},
+                                           executor_options(std::move(prepared.tool_server)))),
       server_(std::make_unique<http::Server>(
           context_, [this](http::Exchange& exchange) { return answer(exchange); }, server_limits())),
       signals_(context_, SIGHUP, SIGINT, SIGTERM),
@@ -79,6 +81,14 @@ ApiOptions Service::api_options() {
   return options;
 }
 
+ExecutorOptions Service::executor_options(std::optional<ToolServer> tool_server) const {
+  ExecutorOptions options;
+  options.default_job = options_.config.default_job;
+  options.tool_server = std::move(tool_server);
+  options.max_timeout = options_.config.max_timeout;
+  return options;
+}
+
 // The file would bring it back, or change it again, at the next reload.
 Expected<void> Service::refuse_if_kept(const std::string& job) const {
   const std::string file = keeper_.file_of(job);
@@ -100,6 +110,7 @@ JobBoard Service::job_board() {
 }
 
 asio::awaitable<void> Service::answer(http::Exchange& exchange) {
+  if (Executor::serves(exchange.head().path)) return executor_->handle(exchange);
   return api_->handle(exchange);
 }
 

@@ -15,6 +15,7 @@
 #include "agent/daemon/daemon.hpp"
 #include "agent/daemon/job_keeper.hpp"
 #include "agent/daemon/prepare.hpp"
+#include "agent/executor/executor.hpp"
 #include "drivers/local/local_driver.hpp"
 
 namespace berth::agent {
@@ -38,6 +39,7 @@ class Service {
 
   [[nodiscard]] RuntimeOptions runtime_options();
   [[nodiscard]] ApiOptions api_options();
+  [[nodiscard]] ExecutorOptions executor_options(std::optional<ToolServer> tool_server) const;
   [[nodiscard]] JobBoard job_board();
   [[nodiscard]] Expected<void> refuse_if_kept(const std::string& job) const;
   [[nodiscard]] boost::asio::awaitable<void> answer(http::Exchange& exchange);
@@ -68,6 +70,7 @@ class Service {
   std::shared_ptr<Runtime> runtime_;
   JobKeeper keeper_;
   std::unique_ptr<Api> api_;
+  std::unique_ptr<Executor> executor_;
   std::unique_ptr<http::Server> server_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer pause_;

@@ -93,7 +93,12 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
                                                                                std::uint64_t generation,
                                                                                http::ClientRequest request,
                                                                                Deadline deadline);
-  // The same with bodies in pieces; begun when it is returned. A container has half as many at a time as it has slots,
+  // POST /artifacts/KIND of slotd; `fields`: JSON text of an object, what is asked for beside the slot. The answer is
+  // slotd's own, whatever its status. Takes its turn with the transfers.
+  [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> artifact(std::string kind, std::string slot,
+                                                                               std::uint64_t generation,
+                                                                               std::string fields, Deadline deadline);
+  // The same as ask_slot with bodies in pieces; begun when it is returned. A container has half as many at a time as it has slots,
   // so that calls keep connections; the others wait for their turn until the deadline ("busy").
   [[nodiscard]] boost::asio::awaitable<Expected<std::unique_ptr<Transfer>>> transfer(
       std::string slot, std::uint64_t generation, http::ClientRequest request, UploadSize upload, Deadline deadline,

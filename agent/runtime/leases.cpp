@@ -92,6 +92,18 @@ asio::awaitable<Expected<http::WholeResponse>> Runtime::ask(std::string lease, h
   co_return answer;
 }
 
+asio::awaitable<Expected<http::WholeResponse>> Runtime::artifact(std::string lease, std::string kind,
+                                                                 std::string fields, Deadline deadline) {
+  const auto self = shared_from_this();
+  const auto found = begin_use(lease);
+  if (!found) co_return tl::unexpected(found.error());
+  const auto& [link, held] = *found;
+  auto answer = co_await link->artifact(std::move(kind), pool::slot_name(held.slot), held.generation, std::move(fields),
+                                        deadline);
+  step(pool::CallEnded{lease});
+  co_return answer;
+}
+
 asio::awaitable<Expected<std::unique_ptr<Transfer>>> Runtime::transfer(std::string lease, http::ClientRequest request,
                                                                        UploadSize upload, Deadline deadline) {
   const auto self = shared_from_this();

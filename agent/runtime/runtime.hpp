@@ -117,7 +117,10 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> ask(std::string lease,
                                                                           http::ClientRequest request,
                                                                           Deadline deadline);
-  // The same with bodies that travel piece by piece. The lease does not idle out while the transfer exists.
+  // ContainerLink::artifact of the lease's slot.
+  [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> artifact(std::string lease, std::string kind,
+                                                                               std::string fields, Deadline deadline);
+  // The same as ask() with bodies that travel piece by piece. The lease does not idle out while the transfer exists.
   [[nodiscard]] boost::asio::awaitable<Expected<std::unique_ptr<Transfer>>> transfer(std::string lease,
                                                                                      http::ClientRequest request,
                                                                                      UploadSize upload,

@@ -110,7 +110,7 @@ def test_max_timeout_bounds_every_call(machine):
 def test_keys_that_this_version_does_not_use_are_told(machine):
     text = "drivers: {docker: {host: unix:///x}}\ndefault_job: pool\ntool_server: {url: \"http://127.0.0.1:9\"}\n"
     agent = Agent(machine, "--config", machine.write("agent.yaml", text), jobs=None).serving()
-    assert all(key in agent.log() for key in ("drivers", "default_job", "tool_server")) and agent.log().count(" warning ") == 3
+    assert "drivers" in agent.log() and agent.log().count(" warning ") == 1
     agent.stop()
 
 

@@ -287,13 +287,15 @@ def test_77_without_a_tool_server_or_a_job(start):
 
 
 @pytest.fixture
-def tight(user):
-    """One slot, whose lease idles out soon."""
-    one = begin(user, POOL.replace("slots: 6", "slots: 1").replace("max: 2", "max: 1") + "lease: {idle: 2s}\n")
+def tight(user, request):
+    """One slot."""
+    idle = getattr(request, "param", "10m")
+    one = begin(user, POOL.replace("slots: 6", "slots: 1").replace("max: 2", "max: 1") + f"lease: {{idle: {idle}}}\n")
     yield one
     one.stop()
 
 
+@pytest.mark.parametrize("tight", ["2s"], indirect=True)
 def test_74_80_a_lost_slot_is_told_once(tight):
     run = Run(tight, "t")
     run.sh("echo x > file")
