@@ -22,7 +22,7 @@ class PromptFilter {
   [[nodiscard]] std::string mark(Prompt prompt) const;
 
   struct Piece {
-    std::string_view text;         // valid until the next take() or flush()
+    std::string_view text;         // valid until the next take() or flush(), and as long as the bytes taken
     std::optional<Prompt> prompt;  // whose mark stood behind the text
   };
   // Cuts what came at its marks. What may be the beginning of a mark at the very end is kept for the next time.

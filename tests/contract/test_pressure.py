@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import Slot, Slotd, allowed, wait_until
+from harness import Slot, Slotd, allowed, patient, wait_until
 from wire import statuses
 
 SLOT_QUEUE = 1024
@@ -114,7 +114,7 @@ def test_calls_that_wait_hold_bounded_memory(one_slot):
         for told in [300, 600, 900]:
             waiting.append(slot.wire.connection())
             waiting[-1].request("POST", "/batch", body)
-            wait_until(lambda: queued(slot.wire) + refused(slot.wire) == told, 60, "the batch was read")
+            wait_until(lambda: queued(slot.wire) + refused(slot.wire) == told, patient(60), "the batch was read")
         assert slot.server.rss_bytes() - idle < allowed(300 << 20)
     codes = []
     for connection in waiting:
@@ -135,7 +135,7 @@ def test_slow_peers_are_cut_and_starve_nobody():
         while time.monotonic() - begin < READER_LIMIT * 2 and peers.open():
             called = time.monotonic()
             assert slot.output("echo x") == "x"
-            assert time.monotonic() - called < 5
+            assert time.monotonic() - called < patient(5)
             peers.drip()
         assert not peers.open(), peers.open()
         assert all(status in ([408], []) for status in peers.answers("head") + peers.answers("body"))
@@ -318,7 +318,7 @@ def test_few_descriptors_are_shared_between_connections_and_calls(user):
             plain.close()
         begin = time.monotonic()
         assert slot.output("echo x") == "x"
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < patient(5)
         kept.close()
     finally:
         server.stop()

@@ -95,6 +95,7 @@ TEST(ClientExecute, PausesOneDelayThenTwo) {
   options.retry_delay = Seconds(0.2);
   Client client(options);
   static_cast<void>(client.execute(server.address(), bash_call("slot_0", "x")));
+  ASSERT_EQ(server.requests().size(), 3U);  // takes its lock: what the connections' threads wrote is seen
   ASSERT_EQ(times.size(), 3U);
   EXPECT_GE(times[1] - times[0], std::chrono::milliseconds(200));
   EXPECT_GE(times[2] - times[1], std::chrono::milliseconds(400));

@@ -36,7 +36,8 @@ TEST(PromptFilter, TakesMarksOutHoweverTheStreamIsCut) {
 
 TEST(PromptFilter, SaysWhereAPromptStands) {
   PromptFilter filter("s");
-  const auto& pieces = filter.take("a" + filter.mark(Prompt::command) + "b");
+  const std::string bytes = "a" + filter.mark(Prompt::command) + "b";
+  const auto& pieces = filter.take(bytes);
   ASSERT_EQ(pieces.size(), 2U);
   EXPECT_EQ(pieces[0].text, "a");
   EXPECT_EQ(pieces[0].prompt, Prompt::command);
