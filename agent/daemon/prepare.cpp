@@ -78,8 +78,8 @@ Expected<Prepared> prepare(const Config& config) {
   if (!tool_server) return tl::unexpected(tool_server.error());
   auto state_dir = StateDir::open(config.state_dir);
   if (!state_dir) return tl::unexpected(state_dir.error());
-  return Prepared{std::move(*address), std::move(*tokens), std::move(*slotd), std::move(*jobs), std::move(*state_dir),
-                  std::move(*tool_server)};
+  return Prepared{std::move(*address), std::move(*tokens),    std::move(*slotd),
+                  std::move(*jobs),    std::move(*state_dir), std::move(*tool_server)};
 }
 
 }  // namespace berth::agent

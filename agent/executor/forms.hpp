@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "tl/expected.hpp"
+#include "berth/error.hpp"
 
 namespace berth::agent {
 
