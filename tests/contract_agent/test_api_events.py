@@ -61,8 +61,10 @@ def clean(lease):
 def test_the_life_of_a_lease_is_told_in_order(agent):
     stream = Stream(agent)
     lease = Lease(agent, trajectory="told")
+    # What came before is of who had the slot earlier.
+    first = stream.until(lambda event: event["event"] == "slot" and event["data"].get("lease") == lease.id)[-1]
     lease.release()
-    seen = stream.until(clean(lease))
+    seen = [first, *stream.until(clean(lease))]
     mine = [event["data"] for event in seen if lease.id == event["data"].get("lease") and event["event"] == "lease"]
     assert [data["change"] for data in mine] == ["granted", "ended"]
     assert mine[0]["trajectory"] == "told" and mine[1]["why"] == "released"
@@ -107,7 +109,7 @@ def test_use_hears_of_its_own_leases_only(agent):
     stream = Stream(agent, "bob")
     theirs, mine = Lease(agent, "alice"), Lease(agent, "bob")
     theirs.release(), mine.release()
-    seen = stream.until(clean(mine))
+    seen = stream.until(ended(mine)) + stream.until(clean(mine))
     assert theirs.id not in json.dumps(seen)
     assert mine.id in json.dumps(seen)
     stream.close()
@@ -129,6 +131,7 @@ def test_streams_that_were_left_are_forgotten(agent):
         text = agent.as_("eye").get("/metrics").body.decode()
         return next(line for line in text.splitlines() if line.startswith("berth_event_streams "))
 
+    wait_until(lambda: open_streams() == "berth_event_streams 0", SIGHT, "those of other tests are gone")
     streams = [Stream(agent) for _ in range(3)]
     assert open_streams() == "berth_event_streams 3"
     for stream in streams:
