@@ -84,6 +84,7 @@ asio::awaitable<void> Executor::Impl::post_execute(http::Exchange& exchange, con
   wanted.trajectory->tickets.erase(wanted.ticket);
   trajectories_.tidy(wanted.key, wanted.trajectory);
   if (!result.success) ++errors_;
+  if (wanted.ticket->queue_full) co_return co_await send_detail(exchange, 429, result.error);
   co_await send_json(exchange, 200, answer_json(result, wanted.form.uniq_id));
 }
 
@@ -144,6 +145,7 @@ Result Executor::Impl::result_of(Wanted& wanted, const std::string& lease, Resul
   if (answer) return *std::move(answer);
   const Error& error = answer.error();
   if (wanted.ticket->cancelled) return made_result(Cause::cancelled, wanted.ticket->why);
+  wanted.ticket->queue_full = error.code == "queue_full";
   if (error.code != "lease_ended" && error.code != "unknown_lease") return refused_result(error);
   if (wanted.trajectory->lease == lease) wanted.trajectory->lease.clear();
   return made_result(Cause::slot_lost, "The trajectory's slot is gone: " + error.message,

@@ -23,6 +23,7 @@ struct Ticket {
   const char* why = "";        // of cancelled
   std::function<void()> stop;  // ends what it waits for at the moment; may be empty
   bool done = false;
+  bool queue_full = false;  // it was refused for want of room, to be asked again later
 
   void cancel(const char* reason) {
     if (std::exchange(cancelled, true)) return;
