@@ -334,6 +334,20 @@ def test_78_79_80_the_holder_goes_on_and_who_waits_starts_after_it(tight):
     assert holder.leases() == [] and waiter.leases() == []
 
 
+def test_80_a_caller_that_goes_away_while_it_waits_gets_no_slot(tight):
+    holder, waiter = Run(tight, "a"), Run(tight, "b")
+    holder.sh("true")
+    body = {"trajectory_id": "b", "tool": {"name": "terminal", "arguments": {"command": "true"}, "uniq_id": "u"}, "timeout_s": 600}
+    queue = lambda: tight.as_(None).get("/status").json()["queue_size"]
+    connection = waiter.wire.connection()
+    connection.request("POST", "/execute", json.dumps(body), waiter.wire.headers)
+    wait_until(lambda: queue() == 1, SIGHT, "it waits")
+    connection.close()
+    wait_until(lambda: queue() == 0, GRACE, "it has gone")
+    holder.release()
+    assert holder.sh("echo on")["output"] == "on" and waiter.leases() == []
+
+
 def test_the_example_drives_a_hundred_trajectories(agent):
     environment = {**os.environ, "BERTH_ADDR": f"http://127.0.0.1:{agent.port}", "BERTH_TOKEN": SECRETS["alice"]}
     done = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True, env=environment, timeout=EXAMPLE_SECONDS,
