@@ -2,6 +2,7 @@
 // From clone to exec of the keeper. The child shares nothing with us but runs in a copy of a process that may have
 // other threads, so it uses bare system calls only.
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -25,9 +26,11 @@ namespace {
 
 constexpr int kControlInKeeper = 3;
 constexpr int kLowestFd = 10;
+constexpr long kGoLimitSeconds = 60;  // a parent that takes longer to write two maps will not come back
 
 struct ChildPlan {
   int control = -1;
+  int parents_end = -1;  // ours would keep the socket open when the parent is gone
   int keeper = -1;
   const int* join = nullptr;
   std::size_t join_count = 0;
@@ -48,14 +51,24 @@ BERTH_BARE void become_root(const ChildPlan& plan) {
   if (::syscall(SYS_setresuid, 0, 0, 0) != 0) child_fails(plan.control, "setresuid", errno);
 }
 
+// Nothing when the parent is gone, or busy for so long that it might as well be: children that were cloned at the same
+// time hold each other's sockets open.
+BERTH_BARE bool receive_go(int control, protocol::Go& go) {
+  pollfd waiting{control, POLLIN, 0};
+  const timespec limit{kGoLimitSeconds, 0};
+  if (::syscall(SYS_ppoll, &waiting, 1, &limit, nullptr, 0) != 1) return false;
+  const long got = ::syscall(SYS_recvfrom, control, &go, sizeof go, MSG_DONTWAIT, nullptr, nullptr);
+  return got == sizeof go && go.header.kind == protocol::Kind::go;
+}
+
 [[noreturn]] BERTH_BARE void run_child(const ChildPlan& plan) {
+  ::syscall(SYS_close, plan.parents_end);
   // While the parent writes our maps we join our groups, which is cheap only for a single thread moving itself.
   for (std::size_t i = 0; i < plan.join_count; ++i) {
     if (::syscall(SYS_write, plan.join[i], "0", 1) != 1) child_fails(plan.control, "joining the control group", errno);
   }
   protocol::Go go;
-  const long got = ::syscall(SYS_recvfrom, plan.control, &go, sizeof go, 0, nullptr, nullptr);
-  if (got != sizeof go || go.header.kind != protocol::Kind::go) ::syscall(SYS_exit_group, 1);
+  if (!receive_go(plan.control, go)) ::syscall(SYS_exit_group, 1);
   if (go.become_root != 0) become_root(plan);
   if (::syscall(SYS_dup3, plan.control, kControlInKeeper, 0) != kControlInKeeper) {
     child_fails(plan.control, "passing the control socket", errno);
@@ -96,8 +109,9 @@ Expected<Launched> launch_keeper(const RoomShared& shared, std::uint32_t id_base
   if (!far_end) return tl::unexpected(far_end.error());
   std::vector<int> join_numbers;
   for (const auto& fd : join) join_numbers.push_back(fd.get());
-  ChildPlan plan{far_end->get(), shared.keeper.get(), join_numbers.data(), join_numbers.size(),
-                 shared.ids == IdMode::shifted || shared.ids == IdMode::identity};
+  ChildPlan plan{far_end->get(),      pair->write.get(),
+                 shared.keeper.get(), join_numbers.data(),
+                 join_numbers.size(), shared.ids == IdMode::shifted || shared.ids == IdMode::identity};
   int pidfd = -1;
   const long pid = ::syscall(SYS_clone, namespace_flags(shared) | CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
   if (pid == 0) run_child(plan);

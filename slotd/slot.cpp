@@ -43,7 +43,6 @@ std::string_view peer_word(SlotState state) {
 Slot::Slot(const asio::any_io_executor& executor, SlotEnvironment& environment, unsigned index)
     : executor_(executor),
       environment_(environment),
-      index_(index),
       id_("slot_" + std::to_string(index)),
       workspace_dir_(environment.data_dir + "/" + id_),
       room_(executor, environment.factory,

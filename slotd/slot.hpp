@@ -96,7 +96,6 @@ class Slot {
 
   asio::any_io_executor executor_;
   SlotEnvironment& environment_;
-  const unsigned index_;
   const std::string id_;
   const std::string workspace_dir_;
   SlotRoom room_;

@@ -58,7 +58,7 @@ fuzz() {
     return 0
   fi
   deep_has_time fuzz 600 || return 0
-  if ! build fuzz "$dir"; then
+  if ! build fuzz "$dir" fuzz_targets; then
     deep_failed fuzz build
     return 0
   fi

@@ -244,3 +244,25 @@ def test_failing_setup_keeps_the_server_from_starting(launch):
     slotd = launch(slots=1, config={"setup": ["echo the reason why >&2; exit 7"]})
     error = refused(slotd)
     assert "the reason why" in error["message"] + error.get("hint", "") + slotd.log()
+
+
+@pytest.mark.parametrize("children", [1, 2, 3, 5, 8, 12, 16])
+def test_killed_while_it_builds_its_slots_it_leaves_no_process(launch, children):
+    """Neither keepers nor what was cloned and is no keeper yet: those still have the server's own program."""
+    server = launch(slots=20)
+    wait_until(lambda: len(descendants(server.process.pid)) >= children, 60, "it is at work")
+    family = descendants(server.process.pid)
+    server.process.kill()
+    server.process.wait()
+    wait_until(lambda: not any(map(alive, family)) and not running(server.binary), 30, "its processes are gone")
+
+
+def running(binary):
+    found = []
+    for pid in os.listdir("/proc"):
+        try:
+            if pid.isdigit() and os.readlink(f"/proc/{pid}/exe") == str(binary):
+                found.append(pid)
+        except OSError:
+            pass
+    return found
