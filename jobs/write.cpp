@@ -19,7 +19,7 @@ bool stands_bare(std::string_view text) {
   return word_like && std::all_of(text.begin(), text.end(), safe);
 }
 
-std::string quoted(std::string_view text) {
+std::string yaml_quoted(std::string_view text) {
   std::string out;
   append_json_string(out, text);
   return out;
@@ -28,7 +28,7 @@ std::string quoted(std::string_view text) {
 // A plain scalar that is no bare word of ours is text to every reader, unless it is a number such as -1.
 std::string scalar(const Node& node) {
   const bool number = node.plain && read_number(node).has_value();
-  return number || (node.plain && stands_bare(node.text)) ? node.text : quoted(node.text);
+  return number || (node.plain && stands_bare(node.text)) ? node.text : yaml_quoted(node.text);
 }
 
 }  // namespace
@@ -39,7 +39,7 @@ std::string yaml_text(std::string_view text) {
   node.plain = true;
   node.text = text;
   const bool reads_back = read_text(node).has_value() && text != "null" && text != "none";
-  return reads_back && stands_bare(text) ? node.text : quoted(text);
+  return reads_back && stands_bare(text) ? node.text : yaml_quoted(text);
 }
 
 std::string to_yaml(const Node& node) {
@@ -52,7 +52,7 @@ std::string to_yaml(const Node& node) {
       return "[" + out + "]";
     case NodeKind::map:
       for (const Entry& entry : node.entries)
-        out += (out.empty() ? "" : ", ") + quoted(entry.key) + ": " + to_yaml(*entry.value);
+        out += (out.empty() ? "" : ", ") + yaml_quoted(entry.key) + ": " + to_yaml(*entry.value);
       return "{" + out + "}";
   }
   return out;
