@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole clients against the real server: one written from section 4 of the protocol (points 62 to 64), and examples/client."""
+import contextlib
 import os
 import pathlib
 import socket
@@ -84,6 +85,13 @@ def test_p64_a_reset_by_that_client_works(slot, peer):
     assert peer.reset_slot(PeerSlot("slot_0", NOBODY)).success is False
 
 
+def pass_on(source, target):
+    """All of a request: its head and its body may come apart."""
+    with source, target, contextlib.suppress(OSError):
+        while part := source.recv(1 << 20):
+            target.sendall(part)
+
+
 class LossyProxy:
     """Passes connections on; the answers of the first `lost` are thrown away and the connection is cut."""
 
@@ -100,14 +108,17 @@ class LossyProxy:
             except OSError:
                 return
             with client, socket.create_connection(("127.0.0.1", self.port)) as server:
-                server.sendall(client.recv(1 << 20))
+                threading.Thread(target=pass_on, args=(client.dup(), server.dup()), daemon=True).start()
                 answer = server.recv(1 << 20)
                 if self.lost:
                     self.lost -= 1
-                    continue
+                    answer = b""
                 while answer:
                     client.sendall(answer)
                     answer = server.recv(1 << 20)
+                for end in (client, server):  # for the other thread as well
+                    with contextlib.suppress(OSError):
+                        end.shutdown(socket.SHUT_RDWR)
 
 
 def test_an_answer_that_was_lost_twice_comes_at_the_third_try_and_the_command_ran_once(slot, peer):

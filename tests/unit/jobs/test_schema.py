@@ -9,7 +9,8 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SCHEMA = json.loads((ROOT / "docs" / "job.schema.json").read_text())
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+AGENT = "agent.yaml"  # the configuration of an agent, not a job
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.yaml") if path.name != AGENT)
 
 
 def errors(text):
