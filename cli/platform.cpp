@@ -23,18 +23,11 @@ namespace {
 constexpr std::chrono::milliseconds kStopLimit{5'000};
 constexpr std::chrono::milliseconds kInterruptLimit{1'500};  // then SIGKILL; an interrupt is over within 2 s
 
-drivers::LocalOptions driver_options(const std::string& state_dir, std::string slotd) {
-  drivers::LocalOptions options;
-  options.state_dir = state_dir;
-  options.slotd = std::move(slotd);
-  return options;
-}
-
 }  // namespace
 
 Platform::Platform(PrivateStateDir state_dir, std::string slotd, bool keep)
     : state_dir_(std::move(state_dir)),
-      driver_(context_, driver_options(state_dir_.path(), std::move(slotd))),
+      driver_(context_, {.state_dir = state_dir_.path(), .slotd = std::move(slotd)}),
       keep_(keep),
       api_(context_),
       runtime_(std::make_shared<agent::Runtime>(context_, driver_, runtime_options())),

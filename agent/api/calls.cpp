@@ -27,17 +27,6 @@ TimePoint now() {
   return std::chrono::steady_clock::now();
 }
 
-std::string cause_of(const Result& result) {
-  // Results are answered with metadata as slotd wrote it: the cause is a plain word.
-  const auto key = result.metadata.find("\"cause\"");
-  if (key == std::string::npos) return "unknown";
-  const auto from = result.metadata.find('"', key + 7);
-  const auto to = from == std::string::npos ? from : result.metadata.find('"', from + 1);
-  if (to == std::string::npos) return "unknown";
-  const auto cause = cause_from_string(std::string_view(result.metadata).substr(from + 1, to - from - 1));
-  return cause ? std::string(to_string(*cause)) : "unknown";
-}
-
 CallSet::Telling telling_of(const Request& request, bool batch) {
   using Telling = CallSet::Telling;
   if (!request.asks("stream", "1")) return batch ? Telling::results : Telling::single;
@@ -65,7 +54,7 @@ asio::awaitable<void> Api::Impl::run_call(std::shared_ptr<Impl> self, std::share
     on_start = [set, index, slot, id = record->id] { set->started(index, slot, id); };
   }
   auto answer = co_await runtime.call(wanted.lease, std::move(wanted.call), std::move(sink), std::move(on_start));
-  if (answer) self->parts_.metrics.called(tool, cause_of(*answer), now() - begin);
+  if (answer) self->parts_.metrics.called(tool, *answer, now() - begin);
   if (!answer) self->parts_.metrics.call_refused(answer.error().code);
   std::optional<Result> result;
   if (answer) result = *answer;

@@ -94,40 +94,45 @@ asio::awaitable<void> Api::Impl::send_body(http::Exchange& exchange, Transfer& t
   (void)co_await exchange.end_stream();
 }
 
-asio::awaitable<void> Api::Impl::get_file(Request& request) {
-  http::Exchange& exchange = request.exchange;
-  const auto lease = lease_used(request);
-  if (!lease) co_return co_await send_error(exchange, lease.error());
-  auto wrong = objection(request);
-  if (wrong) co_return co_await send_error(exchange, *std::move(wrong));
-  http::ClientRequest ask;
-  ask.method = exchange.head().method;
+asio::awaitable<std::unique_ptr<Transfer>> Api::Impl::begin_transfer(Request& request, http::ClientRequest ask,
+                                                                     UploadSize upload) {
+  auto lease = lease_used(request);
+  if (lease) {
+    auto wrong = objection(request);
+    if (wrong) lease = tl::unexpected(*std::move(wrong));
+  }
+  if (!lease) {
+    co_await send_error(request.exchange, lease.error());
+    co_return nullptr;
+  }
   ask.target = target_of(request);
-  if (const auto range = exchange.head().field("range")) ask.fields.emplace_back("Range", std::string(*range));
   const Deadline turn(now() + kTurnLimit);
-  const auto transfer = co_await parts_.runtime.transfer(lease->id, std::move(ask), NoUpload{}, turn);
-  if (!transfer) co_return co_await send_error(exchange, transfer.error());
-  co_await send_body(exchange, **transfer);
+  auto transfer = co_await parts_.runtime.transfer(lease->id, std::move(ask), upload, turn);
+  if (transfer) co_return *std::move(transfer);
+  co_await send_error(request.exchange, transfer.error());
+  co_return nullptr;
+}
+
+asio::awaitable<void> Api::Impl::get_file(Request& request) {
+  const http::RequestHead& head = request.exchange.head();
+  http::ClientRequest ask;
+  ask.method = head.method;
+  if (const auto range = head.field("range")) ask.fields.emplace_back("Range", std::string(*range));
+  const auto transfer = co_await begin_transfer(request, std::move(ask), NoUpload{});
+  if (transfer) co_await send_body(request.exchange, *transfer);
 }
 
 // The body goes on as it comes: the sender is held back by the slot's disk, not by a buffer here.
 asio::awaitable<void> Api::Impl::put_file(Request& request) {
   http::Exchange& exchange = request.exchange;
-  const auto lease = lease_used(request);
-  if (!lease) co_return co_await send_error(exchange, lease.error());
-  auto wrong = objection(request);
-  if (wrong) co_return co_await send_error(exchange, *std::move(wrong));
-  const bool tar = request.asks("tar", "1");
   http::ClientRequest ask;
   ask.method = "PUT";
-  ask.target = target_of(request);
-  ask.content_type = tar ? std::string("application/x-tar") : std::string(http::kBytesType);
+  ask.content_type = request.asks("tar", "1") ? std::string("application/x-tar") : std::string(http::kBytesType);
   UploadSize size = ChunkedUpload{};
   if (const auto length = exchange.head().content_length) size = *length;
   if (!exchange.head().content_length && !exchange.head().chunked) size = std::uint64_t{0};
-  const Deadline turn(now() + kTurnLimit);
-  const auto transfer = co_await parts_.runtime.transfer(lease->id, std::move(ask), size, turn);
-  if (!transfer) co_return co_await send_error(exchange, transfer.error());
+  const auto transfer = co_await begin_transfer(request, std::move(ask), size);
+  if (!transfer) co_return;
   const Deadline deadline(now() + kTransferLimit);
   std::vector<char> piece(kPiece);
   while (true) {
@@ -136,27 +141,19 @@ asio::awaitable<void> Api::Impl::put_file(Request& request) {
     if (!count) co_return;
     if (*count == 0) break;
     parts_.metrics.moved_bytes("in", *count);
-    const auto sent = co_await (*transfer)->write({piece.data(), *count}, deadline);
+    const auto sent = co_await transfer->write({piece.data(), *count}, deadline);
     if (!sent) break;
   }
-  const auto done = co_await (*transfer)->finish(deadline);
+  const auto done = co_await transfer->finish(deadline);
   if (!done) co_return co_await send_error(exchange, done.error());
-  co_await send_body(exchange, **transfer);
+  co_await send_body(exchange, *transfer);
 }
 
 asio::awaitable<void> Api::Impl::delete_file(Request& request) {
-  http::Exchange& exchange = request.exchange;
-  const auto lease = lease_used(request);
-  if (!lease) co_return co_await send_error(exchange, lease.error());
-  auto wrong = objection(request);
-  if (wrong) co_return co_await send_error(exchange, *std::move(wrong));
   http::ClientRequest ask;
   ask.method = "DELETE";
-  ask.target = target_of(request);
-  const Deadline turn(now() + kTurnLimit);
-  const auto transfer = co_await parts_.runtime.transfer(lease->id, std::move(ask), NoUpload{}, turn);
-  if (!transfer) co_return co_await send_error(exchange, transfer.error());
-  co_await send_body(exchange, **transfer);
+  const auto transfer = co_await begin_transfer(request, std::move(ask), NoUpload{});
+  if (transfer) co_await send_body(request.exchange, *transfer);
 }
 
 }  // namespace berth::agent

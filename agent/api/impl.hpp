@@ -77,6 +77,10 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
                                          const CallBook::Record* record);
   [[nodiscard]] boost::asio::awaitable<Expected<std::unique_ptr<Transfer>>> output_once(const Request& request,
                                                                                         double wait);
+  // A transfer with the file that the request names; without one the answer has been sent.
+  [[nodiscard]] boost::asio::awaitable<std::unique_ptr<Transfer>> begin_transfer(Request& request,
+                                                                                 http::ClientRequest ask,
+                                                                                 UploadSize upload);
   [[nodiscard]] Awaitable send_body(http::Exchange& exchange, Transfer& transfer);
   void refresh_gauges();
 

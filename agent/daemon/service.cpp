@@ -27,13 +27,6 @@ Deadline in(std::chrono::milliseconds time) {
   return Deadline(std::chrono::steady_clock::now() + time);
 }
 
-drivers::LocalOptions driver_options(const std::string& state_dir, std::string slotd) {
-  drivers::LocalOptions options;
-  options.state_dir = state_dir;
-  options.slotd = std::move(slotd);
-  return options;
-}
-
 }  // namespace
 
 Service::Service(DaemonOptions options, Prepared prepared)
@@ -43,7 +36,7 @@ Service::Service(DaemonOptions options, Prepared prepared)
       tokens_(std::move(prepared.tokens)),
       first_jobs_(std::move(prepared.jobs)),
       events_(context_),
-      driver_(context_, driver_options(state_dir_.path(), std::move(prepared.slotd))),
+      driver_(context_, {.state_dir = state_dir_.path(), .slotd = std::move(prepared.slotd)}),
       runtime_(std::make_shared<Runtime>(context_, driver_, runtime_options())),
       keeper_(job_board()),
       api_(std::make_unique<Api>(ApiParts{context_, *runtime_, tokens_, events_, metrics_}, api_options())),

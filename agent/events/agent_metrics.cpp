@@ -14,6 +14,17 @@ double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
 }
 
+// Results carry metadata as slotd wrote it: the cause is a plain word, which no parser is needed for.
+std::string_view cause_of(const Result& result) {
+  const auto key = result.metadata.find("\"cause\"");
+  if (key == std::string::npos) return "unknown";
+  const auto from = result.metadata.find('"', key + 7);
+  const auto to = from == std::string::npos ? from : result.metadata.find('"', from + 1);
+  if (to == std::string::npos) return "unknown";
+  const auto cause = cause_from_string(std::string_view(result.metadata).substr(from + 1, to - from - 1));
+  return cause ? to_string(*cause) : "unknown";
+}
+
 std::string slot_key(const std::string& container, unsigned slot) {
   return container + ":" + std::to_string(slot);
 }
@@ -85,10 +96,10 @@ void AgentMetrics::acquired(std::string_view outcome, Duration took) {
   acquire_seconds_.observe(seconds(took));
 }
 
-void AgentMetrics::called(std::string_view tool, std::string_view cause, Duration took) {
+void AgentMetrics::called(std::string_view tool, const Result& result, Duration took) {
   constexpr std::array<std::string_view, 6> kTools{"bash", "bash_stateful", "read_file", "write_file", "tmux", "exec"};
   const bool known = std::find(kTools.begin(), kTools.end(), tool) != kTools.end();
-  calls_.add(1, two_labels("tool", known ? tool : "other", "cause", cause));
+  calls_.add(1, two_labels("tool", known ? tool : "other", "cause", cause_of(result)));
   call_seconds_.observe(seconds(took));
 }
 

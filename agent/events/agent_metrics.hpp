@@ -11,6 +11,7 @@
 #include "agent/pool/effects.hpp"
 #include "base/clock.hpp"
 #include "base/metrics.hpp"
+#include "berth/call.hpp"
 
 namespace berth::agent {
 
@@ -26,7 +27,7 @@ class AgentMetrics {
   // An acquire was answered after so long; `outcome` is "granted", "again", "cancelled" or a code of pool::Refused.
   void acquired(std::string_view outcome, Duration took);
   // A call was answered. Tools that no slot server knows count as "other".
-  void called(std::string_view tool, std::string_view cause, Duration took);
+  void called(std::string_view tool, const Result& result, Duration took);
   // A call was not accepted, by error code.
   void call_refused(std::string_view code);
   void requested(std::string_view route, int status, Duration took);

@@ -16,6 +16,15 @@ namespace {
 constexpr std::chrono::seconds kLimit{60};
 constexpr JsonBounds kAnswerBounds{.max_bytes = std::size_t{32} << 20, .max_depth = 8, .max_values = 100'000};
 
+const char* name_of(Artifact kind) {
+  switch (kind) {
+    case Artifact::read: return "read";
+    case Artifact::list: return "list";
+    case Artifact::archive: break;
+  }
+  return "archive";
+}
+
 // Every key that there is, as it stands when nothing was found.
 Json nothing(Artifact kind) {
   Json answer{{"success", false}, {"error", ""}};
@@ -47,11 +56,7 @@ bool fits(const Json& value, const Json& pattern) {
 
 // Keys that the answer does not have stay as they are; others are left out.
 std::string read_answer(Artifact kind, const std::string& body) {
-  const std::string bad = std::string("Invalid artifact ") +
-                          (kind == Artifact::read   ? "read"
-                           : kind == Artifact::list ? "list"
-                                                    : "archive") +
-                          " response: ";
+  const std::string bad = std::string("Invalid artifact ") + name_of(kind) + " response: ";
   auto given = parse_json(body, kAnswerBounds);
   if (!given) return refusal(kind, bad + given.error().message);
   if (!given->is_object()) return refusal(kind, bad + "it is no object");
@@ -79,7 +84,7 @@ asio::awaitable<void> Executor::Impl::artifact(http::Exchange& exchange, const C
     co_return co_await send_json(exchange, 200, std::move(text));
   }
   const Deadline until(std::chrono::steady_clock::now() + kLimit);
-  const std::string route = kind == Artifact::read ? "read" : kind == Artifact::list ? "list" : "archive";
+  const std::string route = name_of(kind);
   const auto answer = co_await parts_.runtime.artifact(trajectory->lease, route, std::move(form->fields), until);
   std::string text = answer ? read_answer(kind, answer->body) : refusal(kind, answer.error().message);
   co_await send_json(exchange, 200, std::move(text));

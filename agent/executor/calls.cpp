@@ -32,13 +32,6 @@ std::string answer_json(const Result& result, const std::string& uniq_id) {
   return text + "}";
 }
 
-std::string cause_of(const Result& result) {
-  const auto metadata = parse_json(result.metadata);
-  if (!metadata || !metadata->is_object()) return "unknown";
-  const auto cause = cause_from_string(json_text_at(*metadata, "cause").value_or(""));
-  return cause ? std::string(to_string(*cause)) : "unknown";
-}
-
 Result refused_result(const Error& error) {
   Result result;
   result.error = error.message;
@@ -136,7 +129,7 @@ asio::awaitable<void> Executor::Impl::call(std::shared_ptr<Impl> self, std::stri
   const auto begin = now();
   const std::string tool = call.tool;
   auto result = co_await self->parts_.runtime.call(std::move(lease), std::move(call));
-  if (result) self->parts_.metrics.called(tool, cause_of(*result), now() - begin);
+  if (result) self->parts_.metrics.called(tool, *result, now() - begin);
   if (!result) self->parts_.metrics.call_refused(result.error().code);
   answer->set(std::move(result));
 }

@@ -93,8 +93,11 @@ std::function<Expected<bool>()> pieces_of(std::shared_ptr<const ArtifactJob> job
   };
 }
 
-Deadline work_limit() {
-  return Deadline(std::chrono::steady_clock::now() + kWorkLimit);
+asio::awaitable<Expected<void>> run_to_end(App& app, std::function<Expected<bool>()> pieces,
+                                           std::shared_ptr<SlotTurn> turn) {
+  std::function<bool()> wanted = [turn = std::move(turn)] { return !turn->stopped(); };
+  const Deadline limit(std::chrono::steady_clock::now() + kWorkLimit);
+  co_return co_await app.workers().run_pieces(std::move(pieces), std::move(wanted), limit);
 }
 
 ArtifactAnswer too_large(std::uint64_t bytes, std::uint64_t most) {
@@ -138,9 +141,7 @@ asio::awaitable<ArtifactAnswer> list_work(App& app, std::shared_ptr<const Artifa
   const auto work = std::make_shared<std::unique_ptr<Listing>>();
   const ListLimits limits{job->request.recursive, job->request.max_entries};
   auto pieces = pieces_of(job, work, limits, false);
-  std::function<bool()> wanted = [turn] { return !turn->stopped(); };
-  const auto limit = work_limit();
-  const auto done = co_await app.workers().run_pieces(std::move(pieces), std::move(wanted), limit);
+  const auto done = co_await run_to_end(app, std::move(pieces), std::move(turn));
   if (!done) co_return file_refusal(done.error(), *job->request.path, "Unsupported path type");
   ArtifactAnswer answer;
   answer.before = R"({"success":true,"entries":[)";
@@ -154,9 +155,7 @@ asio::awaitable<ArtifactAnswer> archive_work(App& app, std::shared_ptr<const Art
   const auto work = std::make_shared<std::unique_ptr<Packer>>();
   const PackLimits limits{job->request.max_bytes, job->request.max_entries};
   auto pieces = pieces_of(job, work, limits, true);
-  std::function<bool()> wanted = [turn] { return !turn->stopped(); };
-  const auto limit = work_limit();
-  const auto done = co_await app.workers().run_pieces(std::move(pieces), std::move(wanted), limit);
+  const auto done = co_await run_to_end(app, std::move(pieces), std::move(turn));
   if (!done && done.error().code == "too_large") co_return too_large((*work)->needed(), limits.max_bytes);
   if (!done) co_return file_refusal(done.error(), *job->request.path, "Unsupported path type");
   ArtifactAnswer answer;

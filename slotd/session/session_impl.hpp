@@ -12,6 +12,18 @@
 
 namespace berth::slotd {
 
+// Wakes the session when the call is cancelled.
+class Waker final : public ExecutionListener {
+ public:
+  explicit Waker(AsyncEvent& changed) : changed_(changed) {}
+  void execution_changed(Execution& execution) override {
+    if (execution.cancel_requested) changed_.notify_all();
+  }
+
+ private:
+  AsyncEvent& changed_;
+};
+
 class Session::Impl : public std::enable_shared_from_this<Session::Impl> {
  public:
   Impl(const asio::any_io_executor& executor, SlotRoom& room)

@@ -31,17 +31,6 @@ bool is_line_end(char c) {
   return c == '\r' || c == '\n';
 }
 
-class Waker final : public ExecutionListener {
- public:
-  explicit Waker(AsyncEvent& changed) : changed_(changed) {}
-  void execution_changed(Execution& execution) override {
-    if (execution.cancel_requested) changed_.notify_all();
-  }
-
- private:
-  AsyncEvent& changed_;
-};
-
 }  // namespace
 
 void Session::Impl::resize(TerminalSize size) {

@@ -30,18 +30,6 @@ TimePoint now() {
   return std::chrono::steady_clock::now();
 }
 
-// Wakes the session when the call is cancelled.
-class Waker final : public ExecutionListener {
- public:
-  explicit Waker(AsyncEvent& changed) : changed_(changed) {}
-  void execution_changed(Execution& execution) override {
-    if (execution.cancel_requested) changed_.notify_all();
-  }
-
- private:
-  AsyncEvent& changed_;
-};
-
 SessionOutcome not_started(const Execution& execution, bool lives) {
   SessionOutcome outcome;
   outcome.session_kept = lives;

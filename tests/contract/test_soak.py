@@ -110,7 +110,7 @@ class Caller(threading.Thread):
             self.wrong.append(("again", first, second))
 
     def session(self, nonce):
-        """The shell of a shared slot: others' commands come between, so it says its own name twice."""
+        """The shell of a shared slot: others' commands come between two calls, never into one."""
         result = json.loads(self.post("/execute", self.call("bash_stateful", {"command": f"S={nonce}; echo $S"})))
         self.expect(result, f"{nonce}\n", "session")
 
