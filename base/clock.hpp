@@ -9,6 +9,11 @@ namespace berth {
 using TimePoint = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::steady_clock::duration;
 
+// The monotonic clock, for what is timed against the world (sockets, children) and so is no subject of a held clock.
+[[nodiscard]] inline TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
+
 // Thread-safe.
 class Clock {
  public:
@@ -18,7 +23,7 @@ class Clock {
 
 class SteadyClock final : public Clock {
  public:
-  [[nodiscard]] TimePoint now() const override { return std::chrono::steady_clock::now(); }
+  [[nodiscard]] TimePoint now() const override { return berth::now(); }
 };
 
 // Moves only when told to. Not thread-safe: for single-threaded tests.

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "cli/options.hpp"
-#include "cli/remote/table.hpp"
+#include "cli/terminal.hpp"
 
 namespace berth::cli {
 namespace {

@@ -20,10 +20,6 @@ std::optional<jobs::DriverKind> driver_of(const std::string& name) {
   return std::nullopt;
 }
 
-void print_out(const std::string& text) {
-  static_cast<void>(write_all(STDOUT_FILENO, text));
-}
-
 tl::expected<jobs::Job, jobs::Diagnostics> load_quietly(const JobOptions& options) {
   jobs::LoadOptions how;
   how.sets = options.sets;

@@ -93,7 +93,7 @@ asio::awaitable<void> Platform::take_down(int platform_code) {
   if (std::exchange(taking_down_, true)) co_return;
   api_.stop();
   const auto limit = interrupted() ? kInterruptLimit : kStopLimit;
-  const auto stopped = co_await runtime_->stop(Deadline(std::chrono::steady_clock::now() + limit));
+  const auto stopped = co_await runtime_->stop(Deadline(now() + limit));
   if (!stopped) print_error(stopped.error());
   if (!stopped && exit_code_ == kSuccess) exit_code_ = platform_code;
   context_.stop();
@@ -152,7 +152,7 @@ void Platform::on_interrupt() {
   if (!done_ || !keep_) exit_code_ = kInterrupted;
   if (++interrupts_ > 1) return driver_.kill_all();
   std::fputs("\nberth: stopping; interrupt again to force\n", stderr);
-  if (taking_down_) return driver_.stop_all(Deadline(std::chrono::steady_clock::now() + kInterruptLimit));
+  if (taking_down_) return driver_.stop_all(Deadline(now() + kInterruptLimit));
   asio::co_spawn(context_, take_down(kPlatform), asio::detached);
 }
 

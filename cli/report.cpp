@@ -111,7 +111,7 @@ std::string Report::json_line(const TrajectoryOutcome& outcome, const StepOutcom
 }
 
 void Report::show_progress() {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = berth::now();
   if (!progress_ || now - last_progress_ < kProgressPause) return;
   last_progress_ = now;
   shown_ = true;
@@ -183,7 +183,7 @@ void Report::print_summary() const {
   print("\n" + std::string(planned_ == 1 ? "1 trajectory" : std::to_string(planned_) + " trajectories") + ": " +
         coloured(verdict, ok == planned_ ? Colour::green : Colour::red, colours) + "; " + plural(steps_, "step") +
         " on " + plural(slots.size(), "slot") + " of " + plural(containers.size(), "container") + " in " +
-        seconds(std::chrono::steady_clock::now() - begin_) + "\n");
+        seconds(now() - begin_) + "\n");
 }
 
 int Report::exit_code() const {

@@ -42,7 +42,7 @@ class Report {
   std::size_t steps_ = 0;
   std::set<std::string> told_;  // errors of the platform, each said once
   std::vector<TrajectoryOutcome> done_;
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point begin_ = now();
   std::chrono::steady_clock::time_point last_progress_{};
 };
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/fd.hpp"
 #include "base/text.hpp"
 
 namespace berth::cli {
@@ -87,6 +88,10 @@ std::size_t terminal_width(int fd) {
   winsize size{};
   if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col < 40) return kDefaultWidth;
   return size.ws_col;
+}
+
+void print_out(const std::string& text) {
+  static_cast<void>(write_all(STDOUT_FILENO, text));
 }
 
 void print_error(const Error& error) {

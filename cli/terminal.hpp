@@ -21,6 +21,8 @@ enum class Colour { plain, red, green, yellow, dim, bold };
 [[nodiscard]] std::string harmless_line(std::string_view text, std::size_t width);
 [[nodiscard]] std::size_t terminal_width(int fd);
 
+// On stdout; whoever read it may be gone.
+void print_out(const std::string& text);
 // "berth: error: MESSAGE" and, below it, what to do next; on stderr.
 void print_error(const Error& error);
 void print_warning(std::string_view text);

@@ -102,7 +102,7 @@ asio::awaitable<TrajectoryOutcome> run_trajectory(Place& place, TrajectoryPlan p
     outcome.error = held.error();
     co_return outcome;
   }
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = now();
   outcome.slot = held->slot;
   outcome.lease = held->lease;
   const auto brought = co_await bring_inputs(place, held->lease, plan.work.inputs, *plan.inputs);
@@ -110,7 +110,7 @@ asio::awaitable<TrajectoryOutcome> run_trajectory(Place& place, TrajectoryPlan p
   if (brought) co_await run_steps(place, plan, held->lease, outcome, on_step);
   if (brought) co_await fetch_outputs(place, plan, held->lease, outcome);
   if (!plan.keep) co_await place.release(held->lease);
-  outcome.time = std::chrono::steady_clock::now() - begin;
+  outcome.time = now() - begin;
   co_return outcome;
 }
 

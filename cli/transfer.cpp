@@ -19,7 +19,7 @@ constexpr std::chrono::minutes kTransferLimit{10};
 constexpr std::uint64_t kTarOverhead = std::uint64_t{64} << 20;
 
 Deadline transfer_deadline() {
-  return Deadline(std::chrono::steady_clock::now() + kTransferLimit);
+  return Deadline(now() + kTransferLimit);
 }
 
 // "/workspace/a/b" and "a/b" both name a/b of the workspace.

@@ -11,7 +11,7 @@
 namespace berth::client {
 namespace {
 
-constexpr std::uint64_t kMostBytes = 5'000'000;  // what a slot server sends at most
+constexpr std::uint64_t kMostArchive = 5'000'000;  // what a slot server sends at most
 constexpr std::uint64_t kMostEntries = 5'000;
 constexpr JsonBounds kAnswerBounds{std::size_t{256} << 20, 16, 200'000};
 
@@ -59,7 +59,7 @@ std::optional<std::string> content_of(const Json& object, std::optional<std::uin
   const auto bytes = json_uint_at(object, "bytes");
   if (!text || json_text_at(object, "encoding") != "base64" || !bytes) return std::nullopt;
   auto content = base64_decode(*text);
-  const std::uint64_t most = std::max<std::uint64_t>(1, std::min(asked.value_or(kMostBytes), kMostBytes));
+  const std::uint64_t most = std::max<std::uint64_t>(1, std::min(asked.value_or(kMostArchive), kMostArchive));
   if (!content || content->size() != *bytes || content->size() > most) return std::nullopt;
   return content;
 }

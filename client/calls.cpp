@@ -12,7 +12,7 @@
 namespace berth::client {
 namespace {
 
-constexpr JsonBounds kResultBounds{std::size_t{8} << 20, 32, 100'000};
+constexpr JsonBounds kReplyBounds{std::size_t{8} << 20, 32, 100'000};
 constexpr std::string_view kSilentFailure = "the slot server gave no reason";
 
 std::string seconds_text(Seconds seconds) {
@@ -29,7 +29,7 @@ bool is_refusal(int status) {
 std::optional<Expected<Result>> own_result(const Call& call, const http::WholeResponse& answer) {
   const int status = answer.head.status;
   if (!is_json(answer.head) || (status != 200 && !is_refusal(status))) return std::nullopt;
-  const auto object = parse_json(answer.body, kResultBounds);
+  const auto object = parse_json(answer.body, kReplyBounds);
   if (!object) return status == 200 ? std::optional<Expected<Result>>(tl::unexpected(object.error())) : std::nullopt;
   auto result = parse_result(*object, call.execution_id);
   if (status == 200) return result;
@@ -52,7 +52,7 @@ Result read_answer(const Call& call, const Answer& answer, Seconds limit) {
 Result read_reset(const Call& none, const Answer& answer, Seconds limit) {
   if (!answer.response)
     return result_of(none, setback_of(answer.response.error(), answer.unsure), answer.attempts, limit);
-  const auto object = parse_json(answer.response->body, kResultBounds);
+  const auto object = parse_json(answer.response->body, kReplyBounds);
   const bool whole = answer.response->head.status == 200 && is_json(answer.response->head) && object &&
                      object->is_object() && object->contains("success") && object->at("success").is_boolean();
   if (!whole) return result_of(none, setback_of_answer(*answer.response, answer.unsure), answer.attempts, limit);
@@ -78,7 +78,7 @@ std::optional<Result> refuse_call(Call& call) {
   if (!is_execution_id(call.execution_id)) return no("execution_id must match [A-Za-z0-9._:-]{1,128}");
   if (!std::isfinite(call.timeout.count())) return no("timeout must be a number of seconds");
   // Other calls' text stands beside it in a batch.
-  const auto args = parse_json(call.args, kResultBounds);
+  const auto args = parse_json(call.args, kReplyBounds);
   if (!args) return no("args is not JSON: " + args.error().message);
   if (!args->is_object()) return no("args must be a JSON object");
   return std::nullopt;

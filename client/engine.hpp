@@ -123,9 +123,6 @@ class Engine {
   std::thread thread_;
 };
 
-[[nodiscard]] inline TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
 [[nodiscard]] bool is_json(const http::ResponseHead& head);
 // The server says that it is too busy: nothing of the request was begun.
 [[nodiscard]] inline bool is_busy(int status) {

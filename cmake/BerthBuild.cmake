@@ -65,13 +65,19 @@ function(berth_library name)
   endif()
 endfunction()
 
-# berth_for_speed(FILE...): files of this folder that every call passes through. Without the shared precompiled header,
-# which holds for one set of options.
-function(berth_for_speed)
-  if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
-    list(TRANSFORM ARGN APPEND .cpp)
-    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O2 SKIP_PRECOMPILE_HEADERS ON)
+# berth_for_speed(PCH FILE...): files of this folder that every call passes through. A precompiled header holds for one set
+# of options, so they have twins of the shared ones: PCH is plain or asio, as for the file's library in BerthPch.cmake.
+function(berth_for_speed pch)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+    return()
+  endif()
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  list(TRANSFORM ARGN APPEND .cpp)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O2 SKIP_PRECOMPILE_HEADERS ON)
+  if(BERTH_PCH)
+    set(header ${CMAKE_BINARY_DIR}/CMakeFiles/berth_pch_${pch}_speed.dir/cmake_pch.hxx)
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "-O2;-Winvalid-pch;-include;${header}"
+      OBJECT_DEPENDS ${header}.gch)
   endif()
 endfunction()
 
@@ -105,6 +111,9 @@ function(berth_gtest name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE berth_flags ${arg_DEPS} GTest::gmock GTest::gtest_main)
+  if(BERTH_PCH)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON)
+  endif()
   set(properties LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
   if(arg_SERIAL)
     list(APPEND properties RUN_SERIAL TRUE)

@@ -8,11 +8,15 @@ find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(yaml-cpp REQUIRED)
 
-# Asio and Beast: header only; the flags keep every target in step (a mismatch would break the one-definition rule).
-add_library(berth_asio INTERFACE)
-target_link_libraries(berth_asio INTERFACE Boost::headers Threads::Threads)
-target_compile_definitions(berth_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_VISIBILITY
-  BOOST_BEAST_USE_STD_STRING_VIEW)
+# Asio: what is no template is compiled once. The flags keep every target in step (a mismatch would break the
+# one-definition rule).
+add_library(berth_asio STATIC ${CMAKE_SOURCE_DIR}/cmake/asio.cpp)
+target_link_libraries(berth_asio PRIVATE berth_flags PUBLIC Boost::headers Threads::Threads)
+target_compile_definitions(berth_asio PUBLIC BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+  BOOST_ASIO_DISABLE_VISIBILITY BOOST_BEAST_USE_STD_STRING_VIEW)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(berth_asio PRIVATE -O2)
+endif()
 
 # A static berth-slotd links archives; sanitizer builds are dynamic and take the shared libraries.
 if(BERTH_STATIC_SLOTD)

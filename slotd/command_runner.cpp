@@ -23,10 +23,6 @@ constexpr auto kDrainAfterExit = std::chrono::milliseconds(200);  // wire.md 1.1
 constexpr auto kTermBeforeKill = std::chrono::seconds(2);         // wire.md 1.6
 constexpr auto kKillLimit = std::chrono::seconds(5);
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 // Wakes the runner when the call is cancelled or floods its output.
 class Watcher final : public ExecutionListener {
  public:

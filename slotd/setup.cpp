@@ -40,7 +40,7 @@ asio::awaitable<Expected<void>> run_step(SlotRoom& room, const ContainerSpec& sp
   CallRequest request;
   request.id = "setup";
   request.id_json = "null";
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = berth::now();
   auto execution = std::make_shared<Execution>(std::move(request), 0, now, Deadline());
   isolation::Command command;
   command.argv = {"/bin/sh", "-c", step};
@@ -58,9 +58,9 @@ asio::awaitable<Expected<void>> run_setup_commands(asio::any_io_executor executo
   if (spec.setup.empty()) co_return Expected<void>{};
   SlotRoom room(executor, factory, isolation::RoomSpec{"setup", spec.slots, {}, true});
   if (auto built = co_await room.rebuild(); !built) co_return built;
-  const auto deadline = Deadline::after(std::chrono::steady_clock::now(), kSetupLimit);
+  const auto deadline = Deadline::after(now(), kSetupLimit);
   for (const auto& step : spec.setup) {
-    const auto left = std::chrono::duration_cast<Seconds>(deadline.remaining(std::chrono::steady_clock::now()));
+    const auto left = std::chrono::duration_cast<Seconds>(deadline.remaining(now()));
     if (auto done = co_await run_step(room, spec, step, left); !done) {
       (void)co_await room.tear_down();
       co_return done;

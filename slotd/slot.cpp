@@ -13,10 +13,6 @@ namespace {
 
 constexpr int kBuildTries = 3;
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 ToolResult not_started(Cause cause, std::string error) {
   auto result = refused(std::move(error), cause);
   if (cause == Cause::timeout) result.metadata.boolean("timeout", true).integer("exit_code", -1);
@@ -227,7 +223,8 @@ asio::awaitable<void> Slot::run(Queued queued) {
   execution->state = ExecutionState::running;
   execution->started_at = now();
   execution->notify();
-  ToolContext context{room_, session_, execution, environment_.spec, workspace_dir_, execution->call.timeout - queued.early, {}};
+  ToolContext context{
+      room_, session_, execution, environment_.spec, workspace_dir_, execution->call.timeout - queued.early, {}};
   context.answer_now = [this, execution](ToolResult result) {
     execution->reply = complete(*execution, std::move(result));
     execution->notify();

@@ -76,8 +76,7 @@ asio::awaitable<Expected<void>> SlotRoom::await_death(std::unique_ptr<isolation:
 
 asio::awaitable<Expected<void>> SlotRoom::await_ready(Deadline deadline) {
   while (!ready_facts_ && !build_error_) {
-    if (deadline.expired(std::chrono::steady_clock::now()))
-      co_return fail("isolation", "building " + spec_.slot + " took too long");
+    if (deadline.expired(now())) co_return fail("isolation", "building " + spec_.slot + " took too long");
     co_await changed_.wait(deadline);
   }
   if (build_error_) co_return tl::unexpected<Error>(*build_error_);
@@ -96,7 +95,7 @@ asio::awaitable<Expected<void>> SlotRoom::rebuild() {
   }
   auto dead = co_await await_death(std::move(dying));
   if (!begun) co_return tl::unexpected<Error>(begun.error());
-  auto built = co_await await_ready(Deadline(std::chrono::steady_clock::now() + kBuildLimit));
+  auto built = co_await await_ready(Deadline(now() + kBuildLimit));
   if (!built) co_return built;
   if (!dead) co_return dead;
   in_force_ = ready_facts_->in_force;

@@ -164,7 +164,7 @@ Expected<std::optional<Duration>> duration_at(const Json& object, const char* ke
 
 std::string time_json(TimePoint at) {
   if (at == TimePoint::max()) return "null";
-  const auto from_now = std::chrono::duration_cast<std::chrono::milliseconds>(at - std::chrono::steady_clock::now());
+  const auto from_now = std::chrono::duration_cast<std::chrono::milliseconds>(at - now());
   // Beyond what a calendar of four digits holds it is never.
   if (from_now > std::chrono::hours(24 * 365 * 1000)) return "null";
   const auto wall = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()) + from_now;

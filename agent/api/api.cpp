@@ -44,11 +44,11 @@ void Api::Impl::drain() {
 }
 
 asio::awaitable<void> Api::Impl::handle(http::Exchange& exchange) {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = now();
   WatchedExchange watched(exchange);
   std::string_view route = "other";
   co_await answer(watched, route);
-  parts_.metrics.requested(route, watched.status(), std::chrono::steady_clock::now() - begin);
+  parts_.metrics.requested(route, watched.status(), now() - begin);
 }
 
 // One answer for every reason, so that it tells nothing of the tokens there are.

@@ -95,7 +95,7 @@ void CallSet::answered(std::size_t index, Expected<Result> answer, const std::st
 }
 
 asio::awaitable<void> CallSet::news(Deadline until) {
-  while (!new_ && !left_ && answers_left_ > 0 && !until.expired(std::chrono::steady_clock::now())) {
+  while (!new_ && !left_ && answers_left_ > 0 && !until.expired(now())) {
     timer_.expires_at(until.at());
     co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
   }

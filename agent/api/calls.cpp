@@ -23,10 +23,6 @@ constexpr std::size_t kMostElements = 1000;
 constexpr std::size_t kReadAtOnce = std::size_t{256} << 10;
 constexpr std::size_t kWriteAtOnce = std::size_t{256} << 10;
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 CallSet::Telling telling_of(const Request& request, bool batch) {
   using Telling = CallSet::Telling;
   if (!request.asks("stream", "1")) return batch ? Telling::results : Telling::single;

@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::size_t kAtOnce = 200;
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 struct Start {
   std::uint64_t after = 0;
   bool other_life = false;  // the id is of an earlier agent, or of none

@@ -22,10 +22,6 @@ constexpr double kLongestWait = 10;  // readers of output share connections with
 constexpr std::chrono::milliseconds kAskAgain{50};
 constexpr JsonBounds kStateBounds{std::size_t{2} << 20, 32, 100'000};
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 std::string state_json(const std::string& lease, const std::string& id, std::string_view state,
                        std::string_view result) {
   std::string text = dump_json(Json{{"execution_id", id}, {"lease", lease}, {"state", state}});

@@ -19,10 +19,6 @@ constexpr std::chrono::minutes kTurnLimit{1};
 constexpr std::chrono::hours kTransferLimit{1};
 constexpr std::size_t kMostErrorBody = std::size_t{64} << 10;
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 std::string target_of(const Request& request) {
   std::string target = "files/" + percent_encode_path(request.params[1]);
   if (request.asks("tar", "1")) return target + "?tar=1";

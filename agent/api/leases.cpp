@@ -135,13 +135,13 @@ asio::awaitable<void> Api::Impl::post_lease(Request& request) {
   if (!body) co_return;
   auto wish = parse_wish(*body, request.caller);
   if (!wish) co_return co_await send_error(exchange, wish.error());
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = now();
   wish->acquire.wait = Deadline(begin + wish->wait);
   const bool anonymous = wish->acquire.trajectory.empty();
   const auto number = parts_.runtime.new_request();
   exchange.on_disconnect([&runtime = parts_.runtime, number] { runtime.cancel_acquire(number); });
   const auto granted = co_await parts_.runtime.lease(number, std::move(wish->acquire));
-  const auto took = std::chrono::steady_clock::now() - begin;
+  const auto took = now() - begin;
   if (!granted) {
     parts_.metrics.acquired(granted.error().error.code, took);
     co_return co_await send_error(exchange, granted.error().error, granted.error().retry_after);

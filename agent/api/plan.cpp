@@ -28,7 +28,7 @@ Json veil(const Json& value) {
   return value.is_null() ? Json() : Json("(hidden)");
 }
 
-Json value_of(const Json& flat, const std::string& key) {
+Json flat_value(const Json& flat, const std::string& key) {
   const auto found = flat.find(key);
   return found == flat.end() ? Json() : *found;
 }
@@ -70,8 +70,8 @@ Json plan_of(const jobs::Job* now, const jobs::Job& wanted) {
   Json changes = Json::array();
   bool replaces = false;
   for (const auto& key : keys) {
-    const Json from = value_of(before, key);
-    const Json to = value_of(after, key);
+    const Json from = flat_value(before, key);
+    const Json to = flat_value(after, key);
     if (from == to) continue;
     const auto name = dotted(key);
     const bool hidden = name.rfind("env.", 0) == 0;

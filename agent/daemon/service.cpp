@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds kAnswerLimit{2'000};  // for the last answer
 constexpr std::chrono::milliseconds kDrainPace{50};
 
 Deadline in(std::chrono::milliseconds time) {
-  return Deadline(std::chrono::steady_clock::now() + time);
+  return Deadline(now() + time);
 }
 
 }  // namespace
@@ -187,7 +187,7 @@ asio::awaitable<void> Service::go_down() {
 
 asio::awaitable<void> Service::let_calls_end() {
   const Deadline until = in(options_.config.drain);
-  while (stop_signals_ < 2 && running_calls() > 0 && !until.expired(std::chrono::steady_clock::now())) {
+  while (stop_signals_ < 2 && running_calls() > 0 && !until.expired(now())) {
     pause_.expires_after(kDrainPace);
     co_await pause_.async_wait(kAwait);
   }
@@ -206,7 +206,7 @@ asio::awaitable<void> Service::send_last_answers() {
     pause_.cancel();
   });
   const Deadline until = in(kAnswerLimit);
-  while (!idle && stop_signals_ < 2 && !until.expired(std::chrono::steady_clock::now())) {
+  while (!idle && stop_signals_ < 2 && !until.expired(now())) {
     pause_.expires_at(until.at());
     co_await pause_.async_wait(kAwait);
   }

@@ -22,7 +22,7 @@ class AgentMetrics {
   AgentMetrics& operator=(const AgentMetrics&) = delete;
 
   // For RuntimeOptions::observer; `now` times resets and starts of containers.
-  void observe(const pool::Effect& effect, TimePoint now = std::chrono::steady_clock::now());
+  void observe(const pool::Effect& effect, TimePoint now = berth::now());
 
   // An acquire was answered after so long; `outcome` is "granted", "again", "cancelled" or a code of pool::Refused.
   void acquired(std::string_view outcome, Duration took);

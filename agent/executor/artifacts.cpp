@@ -14,7 +14,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::chrono::seconds kLimit{60};
-constexpr JsonBounds kAnswerBounds{.max_bytes = std::size_t{32} << 20, .max_depth = 8, .max_values = 100'000};
+constexpr JsonBounds kArtifactBounds{.max_bytes = std::size_t{32} << 20, .max_depth = 8, .max_values = 100'000};
 
 const char* name_of(Artifact kind) {
   switch (kind) {
@@ -57,7 +57,7 @@ bool fits(const Json& value, const Json& pattern) {
 // Keys that the answer does not have stay as they are; others are left out.
 std::string read_answer(Artifact kind, const std::string& body) {
   const std::string bad = std::string("Invalid artifact ") + name_of(kind) + " response: ";
-  auto given = parse_json(body, kAnswerBounds);
+  auto given = parse_json(body, kArtifactBounds);
   if (!given) return refusal(kind, bad + given.error().message);
   if (!given->is_object()) return refusal(kind, bad + "it is no object");
   if (!given->contains("success")) return refusal(kind, bad + "it has no success");
@@ -83,7 +83,7 @@ asio::awaitable<void> Executor::Impl::artifact(http::Exchange& exchange, const C
     std::string text = refusal(kind, "No active slot for trajectory (run a sandbox tool first)");
     co_return co_await send_json(exchange, 200, std::move(text));
   }
-  const Deadline until(std::chrono::steady_clock::now() + kLimit);
+  const Deadline until(now() + kLimit);
   const std::string route = name_of(kind);
   const auto answer = co_await parts_.runtime.artifact(trajectory->lease, route, std::move(form->fields), until);
   std::string text = answer ? read_answer(kind, answer->body) : refusal(kind, answer.error().message);

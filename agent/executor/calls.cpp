@@ -18,10 +18,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 std::string answer_json(const Result& result, const std::string& uniq_id) {
   std::string text = result.success ? R"({"success": true, "output": )" : R"({"success": false, "output": )";
   append_json_string(text, result.output);

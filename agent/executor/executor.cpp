@@ -69,11 +69,11 @@ const Executor::Impl::Route* Executor::Impl::find_route(std::string_view path) {
 }
 
 asio::awaitable<void> Executor::Impl::handle(http::Exchange& exchange) {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = now();
   WatchedExchange watched(exchange);
   const Route* route = find_route(exchange.head().path);
   co_await answer(watched);
-  const auto took = std::chrono::steady_clock::now() - begin;
+  const auto took = now() - begin;
   parts_.metrics.requested(route == nullptr ? "other" : route->path, watched.status(), took);
 }
 

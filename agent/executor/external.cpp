@@ -11,7 +11,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr JsonBounds kAnswerBounds{.max_bytes = std::size_t{8} << 20, .max_depth = 64, .max_values = 200'000};
+constexpr JsonBounds kToolServerBounds{.max_bytes = std::size_t{8} << 20, .max_depth = 64, .max_values = 200'000};
 
 Result failed(const std::string& why) {
   return made_result(Cause::protocol, "External tool failed: " + why);
@@ -19,7 +19,7 @@ Result failed(const std::string& why) {
 
 Result read_answer(int status, const std::string& body) {
   if (status < 200 || status > 299) return failed("the tool server answered " + std::to_string(status));
-  const auto answer = parse_json(body, kAnswerBounds);
+  const auto answer = parse_json(body, kToolServerBounds);
   if (!answer) return failed("the tool server's answer is not JSON: " + answer.error().message);
   const auto success = answer->is_object() ? answer->find("success") : answer->end();
   if (!answer->is_object() || success == answer->end() || !success->is_boolean())
@@ -63,7 +63,7 @@ asio::awaitable<Result> Executor::Impl::run_outside(Wanted& wanted) {
   Expected<std::string> answer;
   const auto head = co_await connection->send(request, wanted.until);
   if (!head) answer = tl::unexpected(head.error());
-  if (head) answer = co_await connection->read_body(kAnswerBounds.max_bytes, wanted.until);
+  if (head) answer = co_await connection->read_body(kToolServerBounds.max_bytes, wanted.until);
   wanted.ticket->stop = nullptr;
   if (wanted.ticket->cancelled) co_return made_result(Cause::cancelled, wanted.ticket->why);
   if (answer) co_return read_answer(head->status, *answer);

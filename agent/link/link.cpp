@@ -12,14 +12,6 @@ namespace berth::agent {
 
 namespace asio = boost::asio;
 
-namespace {
-
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
-}  // namespace
-
 ContainerLink::ContainerLink(asio::io_context& context, LinkOptions options)
     : context_(context),
       options_(std::move(options)),

@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::size_t kErrorBody = std::size_t{64} << 10;
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 // Holds the link's only right to write, until done() or the end.
 class Writing {
  public:

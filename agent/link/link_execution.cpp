@@ -17,10 +17,6 @@ namespace {
 constexpr std::chrono::seconds kCancelLimit{5};
 constexpr std::chrono::milliseconds kCancelPause{20};
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
 std::string ContainerLink::address() const {

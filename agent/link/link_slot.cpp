@@ -17,10 +17,6 @@ constexpr std::size_t kAnswerBytes = std::size_t{1} << 20;
 constexpr std::size_t kFilePart = std::size_t{256} << 10;
 constexpr std::chrono::milliseconds kResetPause{20};
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 bool is_broken_connection(const Error& error) {
   return error.code == "connect" || error.code == "transport" || error.code == "timeout";
 }

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "agent/pool/core.hpp"
+#include "agent/pool/rules.hpp"
 
 namespace berth::pool {
 namespace {
 
-constexpr unsigned kMostSlots = 1000;
 constexpr Generation kFreshFloor = 1;  // slotd's floor before the first reset
 
 bool acceptable(const ContainerStarted& event) {

@@ -5,11 +5,10 @@
 #include <vector>
 
 #include "agent/pool/core.hpp"
+#include "agent/pool/rules.hpp"
 
 namespace berth::pool {
 namespace {
-
-constexpr unsigned kMostSlots = 1000;
 
 JobApplied in_range(JobApplied policy) {
   policy.max = std::max(policy.max, policy.min);

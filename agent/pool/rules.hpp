@@ -10,6 +10,8 @@
 
 namespace berth::pool {
 
+inline constexpr unsigned kMostSlots = 1000;  // of one container
+
 // One job, counted.
 struct Census {
   unsigned min = 0, max = 0, spare = 0;

@@ -16,10 +16,6 @@ namespace {
 constexpr std::chrono::seconds kFirstHealthLimit{10};
 constexpr std::chrono::milliseconds kFirstHealthPause{50};
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 std::string text_of(const std::optional<Error>& error) {
   return error ? error->message : "it ended";
 }

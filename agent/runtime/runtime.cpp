@@ -15,10 +15,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 Duration to_duration(Seconds seconds) {
   return Deadline::after(TimePoint{}, seconds).at() - TimePoint{};
 }

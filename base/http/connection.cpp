@@ -32,10 +32,6 @@ std::uint64_t next_connection_id() {
   return ++last;
 }
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<Wire> wire)

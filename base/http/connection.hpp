@@ -72,7 +72,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t id_;
   bool first_ = true;
   bool busy_ = false;
-  TimePoint waits_since_ = std::chrono::steady_clock::now();
+  TimePoint waits_since_ = now();
   asio::cancellation_signal cancel_;
   asio::cancellation_signal cancel_watch_;
   std::function<void()> gone_;

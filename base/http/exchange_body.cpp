@@ -17,10 +17,6 @@ Error over(std::size_t max_bytes) {
   return {"body_too_large", "body larger than " + std::to_string(max_bytes) + " bytes", {}};
 }
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
 asio::awaitable<Expected<std::string>> ServerExchange::read_body(std::size_t max_bytes) {

@@ -30,7 +30,7 @@ class Promise {
   // The value, once; nothing when the deadline came first (it may be waited for again). The caller keeps the promise
   // alive while it waits; one waiter at a time.
   [[nodiscard]] boost::asio::awaitable<std::optional<T>> wait(Deadline until) {
-    while (!value_ && !until.expired(std::chrono::steady_clock::now())) {
+    while (!value_ && !until.expired(now())) {
       timer_.expires_at(until.at());
       co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     }

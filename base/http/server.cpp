@@ -131,7 +131,7 @@ bool Server::Impl::accept_waiting(Door& door) {
 }
 
 void Server::Impl::make_room() {
-  const TimePoint old = std::chrono::steady_clock::now() - limits.idle_when_full;
+  const TimePoint old = now() - limits.idle_when_full;
   auto idle = live();
   std::erase_if(idle, [old](const auto& connection) { return connection->waits_since() > old; });
   const std::size_t most = std::min(idle.size(), limits.max_connections / kPartThatGoes + 1);

@@ -96,7 +96,7 @@ asio::awaitable<IoResult> Wire::write(std::span<iovec> parts, Deadline deadline,
   TimePoint since{};
   while (!try_write(parts)) {
     if (!would_block(errno)) co_return IoResult{IoStatus::failed, 0};
-    const TimePoint now = std::chrono::steady_clock::now();
+    const TimePoint now = berth::now();
     const std::int64_t taken = -bytes_left(parts) - bytes_untaken(fd());
     if (taken > taken_before) since = now;
     if (now - since >= stall || deadline.expired(now)) co_return IoResult{IoStatus::timed_out, 0};
@@ -137,7 +137,7 @@ void Wire::arm(TimePoint at) {
 void Wire::on_timer() {
   armed_for_ = TimePoint::max();
   if (due_ == TimePoint::max() || !socket_.is_open()) return;
-  if (std::chrono::steady_clock::now() < due_) return arm(due_);
+  if (now() < due_) return arm(due_);
   timed_out_ = true;
   boost::system::error_code ignored;
   socket_.cancel(ignored);

@@ -30,7 +30,7 @@ struct SlotPath {
 };
 
 Deadline deadline() {
-  return Deadline(std::chrono::steady_clock::now() + kLimit);
+  return Deadline(now() + kLimit);
 }
 
 // "LEASE:PATH"; a path of this machine has its slash before any colon.

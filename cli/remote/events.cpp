@@ -19,9 +19,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t kMostLine = std::size_t{1} << 20;
-constexpr std::chrono::seconds kSilence{35};  // the agent says something every 10 s
-constexpr std::chrono::seconds kPause{1};
+constexpr std::size_t kMostEvent = std::size_t{1} << 20;
+constexpr std::chrono::seconds kReconnectPause{1};
 constexpr std::size_t kMostShown = 1000;
 
 struct Stream {
@@ -67,15 +66,15 @@ asio::awaitable<Expected<void>> read_events(Remote& remote, const EventsOptions&
   http::ClientRequest request = remote.request("GET", target);
   if (!stream.last.empty()) request.fields.emplace_back("Last-Event-ID", stream.last);
   auto loan = co_await remote.borrow();
-  const auto silence = [] { return Deadline(std::chrono::steady_clock::now() + kSilence); };
+  const auto silence = [] { return Deadline(now() + kSilence); };
   const auto head = co_await loan->send(request, silence());
   if (!head) co_return tl::unexpected(head.error());
   if (head->status != 200) {
-    const auto body = co_await loan->read_body(kMostLine, silence());
+    const auto body = co_await loan->read_body(kMostEvent, silence());
     co_return tl::unexpected(error_of_answer(head->status, body.value_or("")));
   }
   while (true) {
-    const auto line = co_await loan->read_line(kMostLine, silence());
+    const auto line = co_await loan->read_line(kMostEvent, silence());
     if (!line) co_return tl::unexpected(line.error());
     if (!*line) co_return Expected<void>{};
     take(stream, **line, options.json);
@@ -97,7 +96,7 @@ asio::awaitable<int> show_events(Remote& remote, const EventsOptions& options) {
     const bool cut = done || done.error().code == "transport" || done.error().code == "timeout";
     const bool gone = !done && done.error().code == "connect" && seen;
     if (!options.follow || !(cut || gone)) co_return report(remote, done.error());
-    pause.expires_after(kPause);
+    pause.expires_after(kReconnectPause);
     co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
   }
 }

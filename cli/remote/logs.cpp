@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kMostPart = std::size_t{16} << 20;
-constexpr std::chrono::seconds kAskLimit{60};
+constexpr std::chrono::seconds kLogsLimit{60};
 
 struct Part {
   std::string bytes;
@@ -39,7 +39,7 @@ asio::awaitable<Expected<Part>> read_part(Remote& remote, const LogsOptions& opt
       "GET", "/v1/leases/" + percent_encode(options.lease) + "/executions/" + percent_encode(options.execution) +
                  "/output?stream=" + options.stream + "&offset=" + std::to_string(offset) +
                  "&wait=" + std::to_string(options.follow ? 10 : 0));
-  const Deadline deadline(std::chrono::steady_clock::now() + kAskLimit);
+  const Deadline deadline(now() + kLogsLimit);
   auto loan = co_await remote.borrow();
   const auto head = co_await loan->send(request, deadline);
   if (!head) co_return tl::unexpected(head.error());

@@ -88,7 +88,7 @@ asio::awaitable<http::Connections::Loan> Remote::borrow() {
 asio::awaitable<Expected<std::string>> Remote::ask(std::string method, std::string target, std::string body) {
   http::ClientRequest wanted = request(std::move(method), std::move(target));
   wanted.body = std::move(body);
-  const Deadline deadline(std::chrono::steady_clock::now() + kAskLimit);
+  const Deadline deadline(now() + kAskLimit);
   co_return co_await ask(std::move(wanted), deadline);
 }
 

@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,6 +18,8 @@ namespace berth::cli {
 
 // Where commands look for an agent when BERTH_ADDR is not set: where one listens that was told nothing else.
 inline constexpr std::string_view kDefaultAddress = "http://127.0.0.1:8780";
+
+inline constexpr std::chrono::seconds kSilence{35};  // a stream is dead then: the agent says something every 10 s
 
 [[nodiscard]] bool has_agent_address();  // BERTH_ADDR is set
 

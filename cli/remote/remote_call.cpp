@@ -16,13 +16,12 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t kMostLine = std::size_t{8} << 20;
-constexpr std::chrono::seconds kSilence{35};  // the agent says something every 10 s
-constexpr std::chrono::milliseconds kPause{300};
+constexpr std::size_t kMostResult = std::size_t{8} << 20;
+constexpr std::chrono::milliseconds kRetryPause{300};
 constexpr int kTries = 5;  // after a connection that broke
 
 Deadline silence() {
-  return Deadline(std::chrono::steady_clock::now() + kSilence);
+  return Deadline(now() + kSilence);
 }
 
 std::string body_of(const agent::LeaseCall& call) {
@@ -45,14 +44,14 @@ asio::awaitable<Expected<Result>> RemotePlace::call_once(const http::ClientReque
   const auto head = co_await loan->send(request, silence());
   if (!head) co_return tl::unexpected(head.error());
   if (head->status != 200) {
-    const auto body = co_await loan->read_body(kMostLine, silence());
+    const auto body = co_await loan->read_body(kMostResult, silence());
     co_return tl::unexpected(error_of_answer(head->status, body.value_or("")));
   }
   std::vector<std::string> ids{execution};
   BatchLines lines(std::move(ids));
   std::optional<Result> result;
   while (!lines.ended()) {
-    const auto text = co_await loan->read_line(kMostLine, silence());
+    const auto text = co_await loan->read_line(kMostResult, silence());
     if (!text) co_return tl::unexpected(text.error());
     if (!*text) co_return fail("transport", "the answer ended in the middle");
     auto line = lines.take(**text);
@@ -69,7 +68,7 @@ asio::awaitable<Expected<Result>> RemotePlace::call_once(const http::ClientReque
     sink(*output);
   }
   // The line after the last has to be read for the connection to be used again.
-  static_cast<void>(co_await loan->read_line(kMostLine, silence()));
+  static_cast<void>(co_await loan->read_line(kMostResult, silence()));
   if (!result) co_return fail("protocol", "the agent gave no result");
   co_return std::move(*result);
 }
@@ -82,7 +81,7 @@ asio::awaitable<Expected<Result>> RemotePlace::call(std::string lease, agent::Le
   asio::steady_timer pause(remote_.context());
   auto result = co_await call_once(request, call.execution_id, sink, given);
   for (int i = 0; i < kTries && !result && is_broken(result.error()) && !interrupted(); ++i) {
-    pause.expires_after(kPause);
+    pause.expires_after(kRetryPause);
     co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
     result = co_await call_once(request, call.execution_id, sink, given);
   }

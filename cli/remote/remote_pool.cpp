@@ -47,10 +47,10 @@ asio::awaitable<Expected<Pool>> ensure(Remote& remote, const PoolText& pool) {
 // Until nothing is left of it, so that the next command finds the name free.
 asio::awaitable<void> take_down(Remote& remote, std::string name) {
   const std::string target = "/v1/jobs/" + percent_encode(name);
-  const Deadline until(std::chrono::steady_clock::now() + kRemovalLimit);
+  const Deadline until(now() + kRemovalLimit);
   asio::steady_timer pause(remote.context());
   auto answer = co_await remote.ask("DELETE", target + "?force=1");
-  while (answer && !until.expired(std::chrono::steady_clock::now())) {
+  while (answer && !until.expired(now())) {
     answer = co_await remote.ask("GET", target);
     pause.expires_after(kRemovalPace);
     if (answer) co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "base/fd.hpp"
 #include "base/text.hpp"
 #include "cli/terminal.hpp"
 
@@ -25,10 +24,6 @@ std::string line_of(const Row& row, const std::vector<std::size_t>& widths) {
 }
 
 }  // namespace
-
-void print_out(const std::string& text) {
-  static_cast<void>(write_all(STDOUT_FILENO, text));
-}
 
 void print_table(const std::vector<Row>& rows) {
   std::vector<Row> shown;

@@ -11,7 +11,5 @@ using Row = std::vector<std::string>;
 
 // The first row names the columns.
 void print_table(const std::vector<Row>& rows);
-// On stdout; whoever read it may be gone.
-void print_out(const std::string& text);
 
 }  // namespace berth::cli

@@ -202,7 +202,7 @@ void LocalContainer::stop(Deadline kill_at) {
   facts_.state = ContainerState::stopping;
   if (kill_at.is_never()) return;
   // The first SIGTERM lets calls in flight end, the second does not; both leave nothing behind, SIGKILL may.
-  hurry_timer_.expires_after(kill_at.remaining(std::chrono::steady_clock::now()) / 4);
+  hurry_timer_.expires_after(kill_at.remaining(now()) / 4);
   hurry_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     const auto self = weak.lock();
     if (self && !error) self->terminate();

@@ -37,7 +37,7 @@ void LocalDriver::converge(std::vector<ContainerSpec> wanted) {
   std::set<std::string> ids;
   for (const ContainerSpec& spec : wanted) ids.insert(spec.id);
   std::erase_if(ended_, [&ids](const std::string& id) { return !ids.contains(id); });
-  const Deadline kill_at(std::chrono::steady_clock::now() + options_.stop_limit);
+  const Deadline kill_at(now() + options_.stop_limit);
   for (auto& [id, container] : containers_)
     if (!ids.contains(id) && container->facts().state != ContainerState::stopping) container->stop(kill_at);
   for (ContainerSpec& spec : wanted)
@@ -86,9 +86,9 @@ void LocalDriver::kill_all() {
 
 asio::awaitable<Expected<void>> LocalDriver::remove(Deadline graceful_until) {
   stop_all(graceful_until);
-  const TimePoint now = std::chrono::steady_clock::now();
+  const TimePoint now = berth::now();
   const TimePoint give_up = Deadline::after(std::max(graceful_until.at(), now), kKillGrace).at();
-  while (!containers_.empty() && std::chrono::steady_clock::now() < give_up) {
+  while (!containers_.empty() && berth::now() < give_up) {
     changed_.expires_at(give_up);
     co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
   }

@@ -25,10 +25,10 @@ struct Pieces {
   Expected<bool> more = true;
 
   void work() {
-    const auto end = std::chrono::steady_clock::now() + kPieceTime;
+    const auto end = now() + kPieceTime;
     do {
       more = piece();
-    } while (more && *more && std::chrono::steady_clock::now() < end);
+    } while (more && *more && now() < end);
   }
 };
 
@@ -54,7 +54,7 @@ asio::awaitable<Expected<void>> FileWorkers::run_pieces(std::function<Expected<b
   pieces->piece = std::move(piece);
   while (pieces->more && *pieces->more) {
     if (!wanted()) co_return fail("cancelled", "the request was cancelled");
-    if (deadline.expired(std::chrono::steady_clock::now())) co_return fail("overtime", "the work took too long");
+    if (deadline.expired(now())) co_return fail("overtime", "the work took too long");
     std::function<void()> work = [pieces] { pieces->work(); };
     co_await run(std::move(work));
   }

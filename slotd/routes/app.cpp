@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "slotd/routes/app.hpp"
 
-#include <malloc.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <malloc.h>
 
 #include "base/text.hpp"
 #include "slotd/routes/file_answers.hpp"
@@ -25,10 +24,6 @@ constexpr auto kExpiryPeriod = std::chrono::seconds(10);
 // Clients of slot servers give up when the asked time has passed, so from here on the answer comes a little before.
 constexpr Seconds kEarlyFrom{10};
 constexpr Seconds kEarlyBy{0.3};
-
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
 
 tl::unexpected<Refusal> refuse(int status, std::string error, std::string code, const CallRequest& request,
                                Cause cause = Cause::rejected) {

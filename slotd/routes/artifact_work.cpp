@@ -96,7 +96,7 @@ std::function<Expected<bool>()> pieces_of(std::shared_ptr<const ArtifactJob> job
 asio::awaitable<Expected<void>> run_to_end(App& app, std::function<Expected<bool>()> pieces,
                                            std::shared_ptr<SlotTurn> turn) {
   std::function<bool()> wanted = [turn = std::move(turn)] { return !turn->stopped(); };
-  const Deadline limit(std::chrono::steady_clock::now() + kWorkLimit);
+  const Deadline limit(now() + kWorkLimit);
   co_return co_await app.workers().run_pieces(std::move(pieces), std::move(wanted), limit);
 }
 

@@ -80,7 +80,7 @@ std::optional<ArtifactAnswer> early_answer(App& app, const ArtifactRequest& requ
 
 asio::awaitable<ArtifactAnswer> work_in_turn(App& app, http::Exchange& exchange, Slot& slot, ArtifactRequest request,
                                              ArtifactWork work) {
-  const auto start_by = Deadline(std::chrono::steady_clock::now() + kTurnWait);
+  const auto start_by = Deadline(now() + kTurnWait);
   const auto turn = std::make_shared<SlotTurn>(app.context().get_executor(), start_by);
   const TurnGuard guard{turn};
   exchange.on_disconnect([weak = std::weak_ptr(turn)] {

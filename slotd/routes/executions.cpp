@@ -54,9 +54,9 @@ std::optional<OutputQuery> parse_output_query(const http::RequestHead& head) {
 asio::awaitable<void> send_output(App& app, http::Exchange& exchange, std::shared_ptr<Execution> execution) {
   const auto query = parse_output_query(exchange.head());
   if (!query) {
-    co_await send_error(exchange, 400,
-                        "stream is stdout, stderr or terminal, offset a whole number of bytes, wait a number of seconds",
-                        "bad_query");
+    co_await send_error(
+        exchange, 400, "stream is stdout, stderr or terminal, offset a whole number of bytes, wait a number of seconds",
+        "bad_query");
     co_return;
   }
   const auto& ring = query->err ? execution->stderr_ring : execution->stdout_ring;
@@ -66,11 +66,11 @@ asio::awaitable<void> send_output(App& app, http::Exchange& exchange, std::share
   exchange.on_disconnect([&app, weak = std::weak_ptr(items)] {
     if (const auto set = weak.lock()) set->disconnected(app);
   });
-  const auto deadline = Deadline::after(std::chrono::steady_clock::now(), Seconds(query->wait));
+  const auto deadline = Deadline::after(now(), Seconds(query->wait));
   const auto nothing_new = [&] {
     return ring.total() <= query->offset && execution->state != ExecutionState::finished;
   };
-  while (nothing_new() && !items->is_disconnected() && !deadline.expired(std::chrono::steady_clock::now())) {
+  while (nothing_new() && !items->is_disconnected() && !deadline.expired(now())) {
     (void)co_await items->next_news(deadline);
   }
   // This reader may come back for more; a call that nobody else waits for lives on for that long.

@@ -182,7 +182,7 @@ asio::awaitable<void> delete_file(App& app, http::Exchange& exchange, Slot& slot
 
 asio::awaitable<void> files_route(App& app, http::Exchange& exchange, Slot& slot, std::string path) {
   // A room is built in milliseconds; who comes before it is there waits for it, as calls do.
-  if (!co_await slot.settled(Deadline(std::chrono::steady_clock::now() + kReadyWait))) {
+  if (!co_await slot.settled(Deadline(now() + kReadyWait))) {
     co_await send_error(exchange, 503, "The slot has no room; reset it", "slot_not_ready");
     co_return;
   }

@@ -14,10 +14,6 @@ namespace {
 constexpr auto kPingEvery = std::chrono::seconds(10);
 constexpr std::size_t kLineBytes = std::size_t{32} << 10;  // of output in one line
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 // How far one item has been told.
 struct Told {
   bool start = false;

@@ -34,7 +34,7 @@ class Tenancy {
 };
 
 Deadline within(Duration time) {
-  return Deadline(std::chrono::steady_clock::now() + time);
+  return Deadline(now() + time);
 }
 
 FsIds slot_ids(Slot& slot) {

@@ -20,11 +20,6 @@ namespace {
 
 constexpr auto kStartLimit = std::chrono::seconds(10);
 constexpr auto kKillLimit = std::chrono::seconds(5);
-constexpr std::size_t kSecretBytes = 8;
-
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
 
 struct Sockets {
   UniqueFd near;

@@ -12,6 +12,8 @@
 
 namespace berth::slotd {
 
+inline constexpr std::size_t kSecretBytes = 8;
+
 // Wakes the session when the call is cancelled.
 class Waker final : public ExecutionListener {
  public:

@@ -13,7 +13,6 @@
 namespace berth::slotd {
 namespace {
 
-constexpr std::size_t kSecretBytes = 8;
 constexpr auto kPromptLimit = std::chrono::seconds(2);
 constexpr auto kEntryLimit = std::chrono::seconds(5);
 // A program may have eaten lines that were meant for the shell: quiet for so long at a prompt means idle.
@@ -22,10 +21,6 @@ constexpr auto kQuiet = std::chrono::milliseconds(50);
 constexpr auto kQuietWithoutMark = std::chrono::milliseconds(500);
 constexpr auto kMostQuiet = std::chrono::seconds(10);
 constexpr std::string_view kInterruptKey = "\x03";
-
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
 
 bool is_line_end(char c) {
   return c == '\r' || c == '\n';

@@ -13,8 +13,6 @@
 namespace berth::slotd {
 namespace {
 
-constexpr std::size_t kSecretBytes = 8;
-
 // What a command in the foreground is told at its time limit, and how long it may take to obey. The last ones go to
 // whatever the shell put there next.
 constexpr struct {
@@ -25,10 +23,6 @@ constexpr struct {
               {SIGKILL, std::chrono::milliseconds(60)},
               {SIGKILL, std::chrono::milliseconds(100)},
               {SIGKILL, std::chrono::milliseconds(200)}};
-
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
 
 SessionOutcome not_started(const Execution& execution, bool lives) {
   SessionOutcome outcome;

@@ -4,14 +4,6 @@
 #include <chrono>
 
 namespace berth::slotd {
-namespace {
-
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
-}  // namespace
-
 void Pane::terminal_started(TerminalSize size) {
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
   screen_.emplace(size);

@@ -15,10 +15,6 @@ namespace {
 
 constexpr std::string_view kStartWords = "Failed to start stateful session: ";
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 double milliseconds(Duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }

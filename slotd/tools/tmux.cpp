@@ -16,10 +16,6 @@ namespace {
 constexpr std::string_view kEnsureWords = "Failed to ensure tmux session: ";
 constexpr std::string_view kSendWords = "tmux send-keys failed: ";
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 ToolResult answer(std::string output) {
   ToolResult result;
   result.success = true;

@@ -17,6 +17,13 @@ inline void PrintTo(const Message& message, std::ostream* out) {
   *out << message.name;
 }
 
+struct NameOfMessage {
+  template <typename Info>
+  std::string operator()(const Info& info) const {
+    return info.param.name;
+  }
+};
+
 // Heads (and bodies where the framing is the point) that must be refused with `status`.
 std::vector<Message> refused_messages();
 // Messages that must be served: exactly one request each.

@@ -13,10 +13,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-std::string name_of(const ::testing::TestParamInfo<Message>& info) {
-  return info.param.name;
-}
-
 std::size_t answers_in(std::string_view text) {
   std::size_t count = 0;
   for (std::size_t at = text.find("HTTP/1.1 "); at != std::string_view::npos; at = text.find("HTTP/1.1 ", at + 1))
@@ -57,7 +53,7 @@ TEST_P(RefusedMessage, IsRefusedHoweverItIsSplit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Battery, RefusedMessage, ::testing::ValuesIn(refused_messages()), name_of);
+INSTANTIATE_TEST_SUITE_P(Battery, RefusedMessage, ::testing::ValuesIn(refused_messages()), NameOfMessage());
 
 class AcceptedMessage : public ::testing::TestWithParam<Message> {
  protected:
@@ -87,7 +83,7 @@ TEST_P(AcceptedMessage, IsServedHoweverItIsSplit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Battery, AcceptedMessage, ::testing::ValuesIn(accepted_messages()), name_of);
+INSTANTIATE_TEST_SUITE_P(Battery, AcceptedMessage, ::testing::ValuesIn(accepted_messages()), NameOfMessage());
 
 }  // namespace
 }  // namespace berth::http

@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-ClientRequest post(std::string target, std::string body) {
+ClientRequest post_request(std::string target, std::string body) {
   ClientRequest made;
   made.method = "POST";
   made.target = std::move(target);
@@ -27,7 +27,7 @@ ClientRequest post(std::string target, std::string body) {
   return made;
 }
 
-ClientRequest get(std::string target) {
+ClientRequest get_request(std::string target) {
   ClientRequest made;
   made.target = std::move(target);
   return made;
@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Over, Client, ::testing::Values(Way::tcp, Way::unix_soc
 
 TEST_P(Client, FetchesAnAnswer) {
   TestServer server(echo);
-  const auto whole = run(context_, fetch(context_, address_of(server), post("/a?b", "hello"), 1000, soon()));
+  const auto whole = run(context_, fetch(context_, address_of(server), post_request("/a?b", "hello"), 1000, soon()));
   ASSERT_TRUE(whole) << whole.error().message;
   EXPECT_EQ(whole->head.status, 200);
   EXPECT_EQ(whole->body, "POST /a?b 5");
@@ -60,7 +60,7 @@ TEST_P(Client, UsesOneConnectionForManyRequests) {
   TestServer server(echo);
   ClientConnection client(context_, address_of(server));
   for (int i = 0; i < 20; ++i) {
-    const ClientRequest sent = post("/" + std::to_string(i), "x");
+    const ClientRequest sent = post_request("/" + std::to_string(i), "x");
     ASSERT_TRUE(run(context_, client.send(sent, soon())));
     const auto body = run(context_, client.read_body(1000, soon()));
     ASSERT_TRUE(body);
@@ -79,7 +79,7 @@ TEST_P(Client, SendsAndReadsLargeBodies) {
   });
   std::string sent(size, 'x');
   for (std::size_t i = 0; i < size; ++i) sent[i] = static_cast<char>(i * 7);
-  const auto whole = run(context_, fetch(context_, address_of(server), post("/", sent), size, soon()));
+  const auto whole = run(context_, fetch(context_, address_of(server), post_request("/", sent), size, soon()));
   ASSERT_TRUE(whole) << whole.error().message;
   EXPECT_TRUE(whole->body == sent);
 }
@@ -94,7 +94,7 @@ asio::awaitable<void> stream_lines(Exchange& exchange) {
 TEST_P(Client, ReadsLinesAsTheyAreStreamed) {
   TestServer server(stream_lines);
   ClientConnection client(context_, address_of(server));
-  const ClientRequest sent = get("/");
+  const ClientRequest sent = get_request("/");
   for (int round = 0; round < 2; ++round) {
     ASSERT_TRUE(run(context_, client.send(sent, soon())));
     for (const char* line : {"one", "two", "", "three"}) {
@@ -111,7 +111,7 @@ TEST_P(Client, ReadsLinesAsTheyAreStreamed) {
 TEST_P(Client, MixesLinesAndParts) {
   TestServer server(stream_lines);
   ClientConnection client(context_, address_of(server));
-  const ClientRequest sent = get("/");
+  const ClientRequest sent = get_request("/");
   ASSERT_TRUE(run(context_, client.send(sent, soon())));
   ASSERT_EQ(run(context_, client.read_line(100, soon())).value(), "one");
   EXPECT_EQ(run(context_, client.read_body(100, soon())).value(), "two\n\nthree");
@@ -122,7 +122,7 @@ TEST_P(Client, BoundsPartsLinesAndBodies) {
     Response response = reply(std::string(1000, 'x'));
     static_cast<void>(co_await exchange.respond(std::move(response)));
   });
-  const ClientRequest sent = get("/");
+  const ClientRequest sent = get_request("/");
   ClientConnection parts(context_, address_of(server));
   ASSERT_TRUE(run(context_, parts.send(sent, soon())));
   EXPECT_LE(run(context_, parts.read_some(10, soon())).value().size(), 10U);
@@ -139,7 +139,7 @@ TEST_P(Client, BoundsPartsLinesAndBodies) {
 TEST_P(Client, AnswersNothingToHead) {
   TestServer server(echo);
   ClientConnection client(context_, address_of(server));
-  ClientRequest sent = get("/");
+  ClientRequest sent = get_request("/");
   sent.method = "HEAD";
   for (int i = 0; i < 2; ++i) {
     const auto head = run(context_, client.send(sent, soon()));
@@ -156,7 +156,7 @@ TEST_P(Client, ReplacesAConnectionThatTheServerClosedWhileIdle) {
   TestServer server(echo, limits);
   ClientConnection client(context_, address_of(server));
   for (int i = 0; i < 3; ++i) {
-    const ClientRequest sent = post("/", "x");
+    const ClientRequest sent = post_request("/", "x");
     ASSERT_TRUE(run(context_, client.send(sent, soon()))) << i;
     ASSERT_TRUE(run(context_, client.read_body(100, soon())));
     ASSERT_TRUE(eventually([&] { return server.connections() == 0; }));
@@ -166,8 +166,8 @@ TEST_P(Client, ReplacesAConnectionThatTheServerClosedWhileIdle) {
 TEST_P(Client, StartsAfreshWhenAnAnswerWasLeftUnread) {
   TestServer server(echo);
   ClientConnection client(context_, address_of(server));
-  const ClientRequest first = get("/first");
-  const ClientRequest second = get("/second");
+  const ClientRequest first = get_request("/first");
+  const ClientRequest second = get_request("/second");
   ASSERT_TRUE(run(context_, client.send(first, soon())));
   ASSERT_TRUE(run(context_, client.send(second, soon())));
   EXPECT_EQ(run(context_, client.read_body(100, soon())).value(), "GET /second? 0");
@@ -179,7 +179,7 @@ TEST_P(Client, ReadsAnEarlyRefusalOfALargeBody) {
     static_cast<void>(co_await exchange.respond(std::move(response)));
   });
   const auto whole =
-      run(context_, fetch(context_, address_of(server), post("/", std::string(8'000'000, 'x')), 100, soon()));
+      run(context_, fetch(context_, address_of(server), post_request("/", std::string(8'000'000, 'x')), 100, soon()));
   ASSERT_TRUE(whole) << whole.error().message;
   EXPECT_EQ(whole->head.status, 413);
   EXPECT_EQ(whole->body, "too much");
@@ -194,7 +194,7 @@ asio::awaitable<void> answer_never(Exchange& exchange) {
 TEST_P(Client, GivesUpAtTheDeadline) {
   TestServer server(answer_never);
   const auto start = std::chrono::steady_clock::now();
-  const auto whole = run(context_, fetch(context_, address_of(server), get("/"), 100, Deadline(start + 100ms)));
+  const auto whole = run(context_, fetch(context_, address_of(server), get_request("/"), 100, Deadline(start + 100ms)));
   EXPECT_EQ(code_of(whole), "timeout");
   const auto took = std::chrono::steady_clock::now() - start;
   EXPECT_GE(took, 100ms);
@@ -209,7 +209,7 @@ TEST_P(Client, GivesUpInTheMiddleOfABody) {
     co_await answer_never(exchange);
   });
   ClientConnection client(context_, address_of(server));
-  const ClientRequest sent = get("/");
+  const ClientRequest sent = get_request("/");
   ASSERT_TRUE(run(context_, client.send(sent, soon())));
   const Deadline deadline(std::chrono::steady_clock::now() + 50ms);
   EXPECT_EQ(code_of(run(context_, client.read_body(100, deadline))), "timeout");
@@ -221,7 +221,7 @@ TEST_P(Client, CloseEndsAPendingCall) {
   ClientConnection client(context_, address_of(server));
   asio::steady_timer timer(context_, 20ms);
   timer.async_wait([&](const auto&) { client.close(); });
-  const ClientRequest sent = get("/");
+  const ClientRequest sent = get_request("/");
   EXPECT_EQ(code_of(run(context_, client.send(sent, soon()))), "transport");
 }
 
@@ -230,7 +230,7 @@ TEST_P(Client, MayBeDestroyedInTheMiddleOfACall) {
   auto client = std::make_unique<ClientConnection>(context_, address_of(server));
   asio::steady_timer timer(context_, 20ms);
   timer.async_wait([&](const auto&) { client.reset(); });
-  const ClientRequest sent = get("/");
+  const ClientRequest sent = get_request("/");
   EXPECT_EQ(code_of(run(context_, client->send(sent, soon()))), "transport");
 }
 
@@ -240,7 +240,7 @@ TEST_P(Client, SaysConnectWhenNobodyListens) {
     TestServer server(echo);
     address = address_of(server);
   }
-  const auto whole = run(context_, fetch(context_, address, get("/"), 100, soon()));
+  const auto whole = run(context_, fetch(context_, address, get_request("/"), 100, soon()));
   EXPECT_EQ(code_of(whole), "connect");
 }
 
@@ -260,7 +260,8 @@ TEST(ClientConnect, LeavesNothingBehindWhenNobodyListens) {
 TEST(ClientNames, AreLookedUp) {
   asio::io_context context;
   TestServer server(echo);
-  const auto whole = run(context, fetch(context, Address{{}, "localhost", server.port()}, get("/"), 100, soon()));
+  const auto whole =
+      run(context, fetch(context, Address{{}, "localhost", server.port()}, get_request("/"), 100, soon()));
   ASSERT_TRUE(whole) << whole.error().message;
   EXPECT_EQ(whole->head.status, 200);
 }
@@ -268,7 +269,7 @@ TEST(ClientNames, AreLookedUp) {
 TEST(ClientRequests, NeverLeaveTheirLine) {
   asio::io_context context;
   const Address nowhere{"/nonexistent", {}, 0};
-  std::vector<ClientRequest> bad(6, get("/"));
+  std::vector<ClientRequest> bad(6, get_request("/"));
   bad[0].method = "GET / HTTP/1.1\r\nX: y";
   bad[1].target = "/a b";
   bad[2].target = "/\r\nX: y";

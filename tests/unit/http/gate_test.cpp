@@ -98,11 +98,7 @@ std::vector<Message> refused_heads() {
   return heads;
 }
 
-std::string name_of(const ::testing::TestParamInfo<Message>& info) {
-  return info.param.name;
-}
-
-INSTANTIATE_TEST_SUITE_P(Battery, RefusedHead, ::testing::ValuesIn(refused_heads()), name_of);
+INSTANTIATE_TEST_SUITE_P(Battery, RefusedHead, ::testing::ValuesIn(refused_heads()), NameOfMessage());
 
 class AcceptedHead : public ::testing::TestWithParam<Message> {};
 
@@ -111,7 +107,7 @@ TEST_P(AcceptedHead, PassesTheGate) {
   EXPECT_TRUE(head) << head.error().message;
 }
 
-INSTANTIATE_TEST_SUITE_P(Battery, AcceptedHead, ::testing::ValuesIn(accepted_messages()), name_of);
+INSTANTIATE_TEST_SUITE_P(Battery, AcceptedHead, ::testing::ValuesIn(accepted_messages()), NameOfMessage());
 
 TEST(HeadScan, FindsTheEndHoweverTheBytesArrive) {
   const std::string text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

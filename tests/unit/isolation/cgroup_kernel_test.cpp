@@ -18,7 +18,7 @@
 namespace berth::isolation {
 namespace {
 
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+constexpr std::uint64_t kOneMiB = std::uint64_t{1} << 20;
 constexpr std::chrono::microseconds kReadPromised{50};
 
 class CgroupKernel : public ::testing::Test {
@@ -82,10 +82,10 @@ int count_forks(int wanted) {
 }
 
 TEST_F(CgroupKernel, KillsTheProcessThatPassesTheMemoryLimitAndCountsIt) {
-  const auto group = make(16 * kMiB, 50);
-  EXPECT_EQ(run_in(*group, [] { return touch(4 * kMiB); }), 0);
+  const auto group = make(16 * kOneMiB, 50);
+  EXPECT_EQ(run_in(*group, [] { return touch(4 * kOneMiB); }), 0);
   EXPECT_EQ(group->usage().oom_kills, 0U);
-  const int status = run_in(*group, [] { return touch(64 * kMiB); });
+  const int status = run_in(*group, [] { return touch(64 * kOneMiB); });
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
   EXPECT_EQ(group->usage().oom_kills, 1U);
 }
@@ -94,7 +94,7 @@ TEST_F(CgroupKernel, StopsForksAtThePidsLimit) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "each process has a thread of the sanitizer's, which counts too";
 #endif
-  const auto group = make(64 * kMiB, 10);
+  const auto group = make(64 * kOneMiB, 10);
   const int status = run_in(*group, [] {
     ::setpgid(0, 0);
     return count_forks(50);
@@ -104,16 +104,16 @@ TEST_F(CgroupKernel, StopsForksAtThePidsLimit) {
 }
 
 TEST_F(CgroupKernel, ForgetsThePeakBetweenCalls) {
-  const auto group = make(128 * kMiB, 50);
-  EXPECT_EQ(run_in(*group, [] { return touch(32 * kMiB); }), 0);
-  EXPECT_GE(group->usage().memory_peak_bytes.value_or(0), 32 * kMiB);
+  const auto group = make(128 * kOneMiB, 50);
+  EXPECT_EQ(run_in(*group, [] { return touch(32 * kOneMiB); }), 0);
+  EXPECT_GE(group->usage().memory_peak_bytes.value_or(0), 32 * kOneMiB);
   group->reset_peak();
-  EXPECT_EQ(run_in(*group, [] { return touch(kMiB); }), 0);
-  EXPECT_LT(group->usage().memory_peak_bytes.value_or(0), 16 * kMiB);
+  EXPECT_EQ(run_in(*group, [] { return touch(kOneMiB); }), 0);
+  EXPECT_LT(group->usage().memory_peak_bytes.value_or(0), 16 * kOneMiB);
 }
 
 TEST_F(CgroupKernel, CountsProcessesAndRefusesToGoWhileOneIsLeft) {
-  auto group = make(64 * kMiB, 10);
+  auto group = make(64 * kOneMiB, 10);
   const pid_t child = ::fork();
   if (child == 0) {
     ::pause();
@@ -130,17 +130,17 @@ TEST_F(CgroupKernel, CountsProcessesAndRefusesToGoWhileOneIsLeft) {
 }
 
 TEST_F(CgroupKernel, ACallsLimitBindsBelowTheSlots) {
-  const auto group = make(128 * kMiB, 50);
-  const auto call = group->make_child("call_1", 8 * kMiB, 5);
+  const auto group = make(128 * kOneMiB, 50);
+  const auto call = group->make_child("call_1", 8 * kOneMiB, 5);
   ASSERT_TRUE(call) << call.error().message;
-  const int status = run_in(**call, [] { return touch(32 * kMiB); });
+  const int status = run_in(**call, [] { return touch(32 * kOneMiB); });
   EXPECT_TRUE(WIFSIGNALED(status)) << status;
   EXPECT_EQ((*call)->usage().oom_kills, 1U);
-  EXPECT_EQ(run_in(*group, [] { return touch(32 * kMiB); }), 0) << "the slot itself has more";
+  EXPECT_EQ(run_in(*group, [] { return touch(32 * kOneMiB); }), 0) << "the slot itself has more";
 }
 
 TEST_F(CgroupKernel, ReadingCostsMicroseconds) {
-  const auto group = make(64 * kMiB, 10);
+  const auto group = make(64 * kOneMiB, 10);
   constexpr int kReads = 1000;
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < kReads; ++i) (void)group->usage();
