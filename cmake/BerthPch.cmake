@@ -29,7 +29,9 @@ function(berth_share_pch name)
   foreach(user ${arg_USERS})
     target_precompile_headers(${user} REUSE_FROM ${name})
     set_target_properties(${user} PROPERTIES UNITY_BUILD ON)
-    target_compile_options(${user} PRIVATE -Wno-subobject-linkage)  # it takes what a unity file includes for headers
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # it takes what a unity file includes for headers
+      target_compile_options(${user} PRIVATE -Wno-subobject-linkage)
+    endif()
   endforeach()
 endfunction()
 

@@ -85,8 +85,8 @@ fuzz() {
 # The linter reads one file after the other, two at a time, until its share of the time is gone.
 tidy() {
   local dir=$berth_root/build/tidy file files=()
-  # clang-tidy wants clang's options and cannot read g++'s precompiled headers: configured, never built.
-  if ! cmake --preset fuzz -B "$dir" -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON --log-level=WARNING >&2; then
+  # clang-tidy wants clang's options, a command for each file, and no g++'s precompiled header: configured, never built.
+  if ! cmake --preset fuzz -B "$dir" -DBERTH_PCH=OFF -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON --log-level=WARNING >&2; then
     deep_failed tidy configure
     return 0
   fi
