@@ -8,10 +8,12 @@ namespace berth::http {
 namespace {
 
 constexpr std::uint16_t kHttpPort = 80;
+constexpr std::uint16_t kHttpsPort = 443;
 constexpr std::size_t kMaxUnixPath = 107;
 
 tl::unexpected<Error> refuse(std::string_view text, const char* why) {
-  return fail("bad_address", "address \"" + std::string(text) + "\": " + why, "give unix:PATH or http://HOST:PORT");
+  return fail("bad_address", "address \"" + std::string(text) + "\": " + why,
+              "give unix:PATH, http://HOST:PORT or, where TLS is spoken, https://HOST:PORT");
 }
 
 bool take_prefix(std::string_view& text, std::string_view prefix) {
@@ -37,19 +39,23 @@ Expected<Address> parse_unix(std::string_view text, std::string_view path) {
   if (path.empty()) return refuse(text, "no path");
   if (path.size() > kMaxUnixPath) return refuse(text, "the socket's path has more than 107 bytes");
   if (path.find('\0') != std::string_view::npos) return refuse(text, "NUL in the socket's path");
-  return Address{std::string(path), {}, 0};
+  return Address{std::string(path), {}, 0, {}};
 }
 
 }  // namespace
 
-Expected<Address> parse_address(std::string_view text) {
+Expected<Address> parse_address(std::string_view text, const DialLayer& tls) {
   std::string_view rest = text;
   if (take_prefix(rest, "unix:")) return parse_unix(text, rest);
-  if (!take_prefix(rest, "http://") && !take_prefix(rest, "tcp://")) return refuse(text, "unknown kind of address");
+  const bool secure = take_prefix(rest, "https://");
+  if (secure && !tls) return refuse(text, "no TLS is spoken from here");
+  if (!secure && !take_prefix(rest, "http://") && !take_prefix(rest, "tcp://"))
+    return refuse(text, "unknown kind of address");
   if (rest.ends_with('/')) rest.remove_suffix(1);
 
   Address address;
-  address.port = kHttpPort;
+  address.port = secure ? kHttpsPort : kHttpPort;
+  if (secure) address.layer = tls;
   std::string_view port;
   if (take_prefix(rest, "[")) {
     const std::size_t end = rest.find(']');

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/http/client.hpp"
 
-#include <sys/socket.h>
-
 #include <array>
 #include <cerrno>
 
@@ -24,6 +22,11 @@ bool is_repeatable(const ClientRequest& request) {
 
 bool is_ours(std::string_view name) {
   return equals_ignoring_case(name, "content-length") || equals_ignoring_case(name, "transfer-encoding");
+}
+
+// What a server answers that speaks nothing but TLS.
+bool is_tls_alert(std::string_view bytes) {
+  return bytes.starts_with("\x15\x03");
 }
 
 // What tells the length of a body that is sent at once.
@@ -66,8 +69,7 @@ void ClientConnection::Impl::close() {
 // Idle, in step, and neither closed nor spoken to by the server meanwhile.
 bool ClientConnection::Impl::reusable() {
   if (!is_open() || !settled_ || !input_.empty()) return false;
-  char byte = 0;
-  return ::recv(wire_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  return wire_->peek() < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 asio::awaitable<Expected<void>> ClientConnection::Impl::connect(Deadline deadline) {
@@ -85,6 +87,7 @@ asio::awaitable<Expected<void>> ClientConnection::Impl::open(Self self, Deadline
   if (self->reusable()) co_return Expected<void>();
   const std::uint64_t closes = self->closes_;
   const Expected<void> connected = co_await self->connect(deadline);
+  if (!connected && connected.error().code == "tls") co_return connected;
   if (!connected) co_return fail("connect", connected.error().message);
   if (self->closes_ != closes) {
     self->wire_->close();
@@ -168,6 +171,7 @@ asio::awaitable<Expected<std::size_t>> ClientConnection::Impl::read_head(Deadlin
     if (got.status != IoStatus::done) co_return wire_error(got.status);
     answered_ = true;
     input_.commit(got.bytes);
+    if (is_tls_alert(input_.view())) co_return fail("tls", "the server there speaks TLS", "write https://");
   }
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/deadline.hpp"
+#include "base/http/layer.hpp"
 #include "base/http/message.hpp"
 #include "berth/error.hpp"
 
@@ -23,13 +24,15 @@ namespace berth::http {
 
 namespace asio = boost::asio;
 
-// Where a server listens: "unix:/path/sock" or "http://host:port" (host: name or literal address).
+// Where a server listens: "unix:/path/sock", "http://host:port" or "https://host:port" (host: name or literal address).
 struct Address {
   std::string unix_path;  // set for unix sockets
   std::string host;
   std::uint16_t port = 0;
+  DialLayer layer{};  // set for https
 };
-[[nodiscard]] Expected<Address> parse_address(std::string_view text);
+// `tls` is what https:// goes through; without it such an address is refused.
+[[nodiscard]] Expected<Address> parse_address(std::string_view text, const DialLayer& tls = {});
 
 struct ClientRequest {
   std::string method = "GET";
@@ -45,8 +48,9 @@ struct ResponseHead {
   [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const;
 };
 
-// Errors of every call: "connect" (nothing was sent), "transport" (cut after sending began), "timeout" (the deadline),
-// "protocol" (the answer is not HTTP, or over a bound). After any error the connection is closed.
+// Errors of every call: "connect" and "tls" (no connection, or none that is safe: nothing was sent), "transport" (cut
+// after sending began), "timeout" (the deadline), "protocol" (the answer is not HTTP, or over a bound). After any error
+// the connection is closed.
 class ClientConnection {
  public:
   static constexpr std::chrono::seconds kWriteStall{30};
@@ -58,7 +62,7 @@ class ClientConnection {
   ClientConnection& operator=(const ClientConnection&) = delete;
 
   // Connects if needed, for callers whose patience with a server that does not answer at all is shorter than with one
-  // that works. Every error has code "connect", or "transport" after close().
+  // that works. Every error has code "connect" or "tls", or "transport" after close().
   [[nodiscard]] asio::awaitable<Expected<void>> open(Deadline deadline);
   // Connects if needed, sends, reads the head. A kept-alive connection that the server closed while it was idle is
   // replaced once, silently, when no byte of the answer had come and the request's method is GET or HEAD.

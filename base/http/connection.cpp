@@ -2,7 +2,6 @@
 #include "base/http/connection.hpp"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -26,6 +25,8 @@ constexpr Duration kLingerTime = 1s;
 constexpr std::size_t kLingerBytes = std::size_t{16} << 20;
 // While bytes of a pipelined request wait unread, readiness tells nothing, so a hang-up is looked for at this pace.
 constexpr Duration kPeekPace = 100ms;
+// Anybody can make handshakes fail as often as the network allows.
+constexpr Duration kTellHandshakesPace = 60s;
 
 std::uint64_t next_connection_id() {
   static std::atomic<std::uint64_t> last{0};
@@ -34,16 +35,41 @@ std::uint64_t next_connection_id() {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<Wire> wire)
+Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<Wire> wire, std::unique_ptr<Layer> layer)
     : core_(std::move(core)),
       wire_(std::move(wire)),
+      layer_(std::move(layer)),
       input_(std::max(core_->limits.head.max_bytes, kLeastBuffer)),
       id_(next_connection_id()) {}
 
 asio::awaitable<void> Connection::run(std::shared_ptr<Connection> self) {
   // Not a co_await in the condition: g++ 12 makes a trap of that loop.
   bool again = true;
+  if (self->layer_) again = co_await self->shake_hands();
   while (again) again = co_await self->serve_one();
+}
+
+asio::awaitable<bool> Connection::shake_hands() {
+  const Deadline deadline(waits_since_ + core_->limits.head_timeout);
+  const Expected<void> done = co_await wire_->shake_hands(std::move(layer_), deadline);
+  if (done) co_return true;
+  note_failed_handshake(done.error());
+  if (done.error().code != "plain") co_return false;
+  wire_->drop_layer();
+  const Error spoken{"bad_request", "this port speaks TLS: write https://", {}};
+  co_await refuse(spoken);
+  co_return false;
+}
+
+void Connection::note_failed_handshake(const Error& problem) const {
+  if (problem.code == "disconnected") return;  // whoever looks only whether the port is open
+  if (problem.code != "plain") ++core_->refused;
+  ++core_->untold_handshakes;
+  const TimePoint at = now();
+  if (at < core_->tell_handshakes_at) return;
+  core_->tell_handshakes_at = at + kTellHandshakesPace;
+  log(LogLevel::info, "TLS handshakes failed",
+      {{"count", std::to_string(std::exchange(core_->untold_handshakes, 0))}, {"last", problem.message}});
 }
 
 void Connection::release() {
@@ -68,8 +94,10 @@ asio::awaitable<bool> Connection::serve_one() {
     co_await refuse(head.error());
     co_return false;
   }
-  if (!head->has_value() || core_->stopping) co_return false;
-
+  if (!head->has_value() || core_->stopping) {
+    if (wire_->has_layer()) co_await wire_->end_sending(Deadline(now() + kLingerTime));
+    co_return false;
+  }
   busy_ = true;
   ServerExchange exchange(*this, std::move(**head));
   co_await handle(exchange);
@@ -82,7 +110,7 @@ asio::awaitable<bool> Connection::serve_one() {
 }
 
 asio::awaitable<Expected<std::optional<RequestHead>>> Connection::read_head() {
-  waits_since_ = now();
+  if (!first_) waits_since_ = now();
   Deadline deadline(waits_since_ + (first_ ? core_->limits.head_timeout : core_->limits.idle_timeout));
   bool begun = false;
   HeadScan scan;
@@ -137,7 +165,7 @@ void Connection::report_exception(const RequestHead& head, const char* what) con
 }
 
 asio::awaitable<void> Connection::end_after_answer() {
-  wire_->shut_sending();
+  co_await wire_->end_sending(Deadline(now() + core_->limits.write_stall));
   const Deadline deadline(now() + kLingerTime);
   std::size_t total = 0;
   while (total < kLingerBytes) {
@@ -172,8 +200,7 @@ void Connection::await_hang_up() {
 }
 
 void Connection::check_hang_up() {
-  char byte = 0;
-  const ssize_t count = ::recv(wire_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t count = wire_->peek();
   if (count > 0) return check_later();
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return await_hang_up();
   report_hang_up();

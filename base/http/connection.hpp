@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One accepted connection: reads heads, calls the handler, keeps the order of pipelined requests, ends cleanly.
+// One accepted connection: shakes hands where TLS is spoken, reads heads, calls the handler, keeps the order of
+// pipelined requests, ends cleanly.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -27,11 +28,14 @@ struct ServerCore {
   bool stopping = false;
   std::size_t held_bodies = 0;  // bytes of bodies that were read whole and whose requests are not over
   DateText date;
+  std::uint64_t untold_handshakes = 0;  // that failed; told at intervals, whoever knocks
+  TimePoint tell_handshakes_at{};
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<Wire> wire);
+  // `layer`: null where connections are plain.
+  Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<Wire> wire, std::unique_ptr<Layer> layer = nullptr);
 
   // Serves until the connection ends; run once. `self` keeps the object alive as long as the coroutine's frame.
   [[nodiscard]] static asio::awaitable<void> run(std::shared_ptr<Connection> self);
@@ -54,6 +58,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void stop_watch();
 
  private:
+  [[nodiscard]] asio::awaitable<bool> shake_hands();
+  void note_failed_handshake(const Error& problem) const;
   [[nodiscard]] asio::awaitable<bool> serve_one();
   [[nodiscard]] asio::awaitable<Expected<std::optional<RequestHead>>> read_head();
   [[nodiscard]] asio::awaitable<void> refuse(const Error& error);
@@ -67,6 +73,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::shared_ptr<ServerCore> core_;
   std::shared_ptr<Wire> wire_;
+  std::unique_ptr<Layer> layer_;  // until the handshake begins
   InputBuffer input_;
   std::string out_;
   std::uint64_t id_;

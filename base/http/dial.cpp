@@ -4,18 +4,19 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <optional>
+
+#include "base/http/await.hpp"
 
 namespace berth::http {
 namespace {
 
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 using asio::ip::tcp;
+// Who answers in TLS answers at once, however long the caller would wait for what it asks.
+constexpr Duration kHandshakeTime = std::chrono::seconds(10);
 
 tl::unexpected<Error> no_connection(const std::string& why) {
   return fail("connect", why, "check that the server runs and listens there");
@@ -36,10 +37,11 @@ asio::awaitable<Expected<std::shared_ptr<Wire>>> Dial::run(std::shared_ptr<Dial>
   Error last{"connect", "no address found", {}};
   for (const auto& endpoint : *endpoints) {
     Expected<std::shared_ptr<Wire>> wire = co_await self->reach(endpoint, deadline);
+    if (wire && address.layer) wire = co_await self->secure(address, deadline);
     if (wire) co_return wire;
     if (self->wire_) self->wire_->close();  // its timer would hold the socket until the deadline
     last = wire.error();
-    if (last.code == "timeout" || self->cancelled_) break;
+    if (last.code == "timeout" || last.code == "tls" || self->cancelled_) break;
   }
   co_return tl::unexpected(last.within(host_text(address)));
 }
@@ -102,6 +104,21 @@ asio::awaitable<Expected<std::shared_ptr<Wire>>> Dial::reach(const Endpoints::va
     co_return no_connection(errno_error("connect", error).message);
   }
   co_return wire_;
+}
+
+asio::awaitable<Expected<std::shared_ptr<Wire>>> Dial::secure(const Address& address, Deadline deadline) {
+  std::unique_ptr<Layer> layer = address.layer(wire_->fd(), address.host);
+  if (!layer) co_return no_connection("no memory for TLS");
+  const Deadline until = deadline.earlier(Deadline(now() + kHandshakeTime));
+  const Expected<void> done = co_await wire_->shake_hands(std::move(layer), until);
+  if (done) co_return wire_;
+  if (cancelled_) co_return no_connection("cancelled");
+  const Error& problem = done.error();
+  if (problem.code == "plain")
+    co_return fail("tls", "the server there speaks no TLS", "write http:// where TLS is not wanted");
+  if (problem.code == "timeout") co_return fail("timeout", problem.message, "does the server there speak TLS?");
+  if (problem.code == "disconnected") co_return fail("connect", problem.message, "does the server there speak TLS?");
+  co_return fail("tls", problem.message, problem.hint);
 }
 
 std::string host_text(const Address& address) {

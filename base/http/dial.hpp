@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connects to an Address: name lookup, each address in turn, all within one deadline.
+// Connects to an Address: name lookup, each address in turn, the handshake of TLS, all within one deadline.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -18,7 +18,7 @@ class Dial : public std::enable_shared_from_this<Dial> {
  public:
   explicit Dial(asio::io_context& context) : context_(context), resolver_(context), patience_(context) {}
 
-  // Run once, on an object made by make_shared. Errors: "connect", "timeout".
+  // Run once, on an object made by make_shared. Errors: "connect", "tls", "timeout".
   [[nodiscard]] static asio::awaitable<Expected<std::shared_ptr<Wire>>> run(std::shared_ptr<Dial> self, Address address,
                                                                             Deadline deadline);
   // Makes run() fail soon.
@@ -31,6 +31,8 @@ class Dial : public std::enable_shared_from_this<Dial> {
   [[nodiscard]] asio::awaitable<Expected<Endpoints>> look_up(const Address& address, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<std::shared_ptr<Wire>>> reach(const Endpoints::value_type& endpoint,
                                                                        Deadline deadline);
+
+  [[nodiscard]] asio::awaitable<Expected<std::shared_ptr<Wire>>> secure(const Address& address, Deadline deadline);
 
   asio::io_context& context_;
   asio::ip::tcp::resolver resolver_;

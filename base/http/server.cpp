@@ -5,18 +5,17 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <unordered_map>
 #include <vector>
 
+#include "base/http/await.hpp"
 #include "base/http/connection.hpp"
 #include "base/http/listener.hpp"
 
@@ -25,7 +24,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 // Without a free descriptor or memory accept fails at once and again; waiting lets others give theirs back.
 constexpr auto kAcceptBackOff = 100ms;
 constexpr std::size_t kPartThatGoes = 16;
@@ -43,7 +41,8 @@ bool is_nothing_waiting(int error) {
 
 // A listening socket while it is served; shared with the coroutine that accepts from it.
 struct Door {
-  Door(asio::io_context& context, Listener opened) : listener(std::move(opened)), socket(context), pause(context) {}
+  Door(asio::io_context& context, Listener opened, AcceptLayer wanted)
+      : listener(std::move(opened)), layer(std::move(wanted)), socket(context), pause(context) {}
 
   [[nodiscard]] Expected<void> open() {
     UniqueFd fd = listener.take_fd();
@@ -61,6 +60,7 @@ struct Door {
   }
 
   Listener listener;
+  AcceptLayer layer;  // none: plain
   asio::posix::stream_descriptor socket;
   asio::steady_timer pause;
 };
@@ -72,7 +72,7 @@ class Server::Impl : public ServerCore, public std::enable_shared_from_this<Serv
   Impl(asio::io_context& io, Handler on_request, ServerLimits bounds)
       : ServerCore{.context = io, .handler = std::move(on_request), .limits = bounds, .date = {}} {}
 
-  Expected<std::uint16_t> listen(const std::string& address, std::uint16_t port);
+  Expected<std::uint16_t> listen(const std::string& address, std::uint16_t port, AcceptLayer layer);
   void stop(std::function<void()> when_idle);
   void close_doors();
   void abort();
@@ -85,7 +85,7 @@ class Server::Impl : public ServerCore, public std::enable_shared_from_this<Serv
   bool accept_waiting(Door& door);
   // Cuts a part of the connections that have waited longest for nothing, so that idle ones keep nobody out.
   void make_room();
-  void serve(UniqueFd fd, int family);
+  void serve(UniqueFd fd, const Door& door);
   void end(std::uint64_t id);
   [[nodiscard]] std::vector<std::shared_ptr<Connection>> live() const;
 
@@ -94,11 +94,11 @@ class Server::Impl : public ServerCore, public std::enable_shared_from_this<Serv
   std::function<void()> when_idle_;
 };
 
-Expected<std::uint16_t> Server::Impl::listen(const std::string& address, std::uint16_t port) {
+Expected<std::uint16_t> Server::Impl::listen(const std::string& address, std::uint16_t port, AcceptLayer layer) {
   Expected<Listener> opened = Listener::open(address, port);
   if (!opened) return tl::unexpected(opened.error());
   const std::uint16_t bound = opened->port();
-  auto door = std::make_shared<Door>(context, std::move(*opened));
+  auto door = std::make_shared<Door>(context, std::move(*opened), std::move(layer));
   if (Expected<void> watched = door->open(); !watched) return tl::unexpected(watched.error());
   doors_.push_back(door);
   asio::co_spawn(context, accept_all(shared_from_this(), std::move(door)), asio::detached);
@@ -120,7 +120,7 @@ bool Server::Impl::accept_waiting(Door& door) {
   while (connections_.size() < limits.max_connections) {
     UniqueFd fd(::accept4(door.socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
-      serve(std::move(fd), door.listener.family());
+      serve(std::move(fd), door);
       continue;
     }
     if (is_nothing_waiting(errno)) return true;
@@ -140,10 +140,12 @@ void Server::Impl::make_room() {
   for (std::size_t i = 0; i < most; ++i) idle[i]->cut();
 }
 
-void Server::Impl::serve(UniqueFd fd, int family) {
+void Server::Impl::serve(UniqueFd fd, const Door& door) {
   auto wire = std::make_shared<Wire>(context);
-  if (!wire->adopt(std::move(fd), family)) return;
-  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(wire));
+  if (!wire->adopt(std::move(fd), door.listener.family())) return;
+  std::unique_ptr<Layer> layer = door.layer ? door.layer(wire->fd()) : nullptr;
+  if (door.layer && !layer) return;
+  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(wire), std::move(layer));
   connections_.emplace(connection->id(), connection);
   auto ended = [self = shared_from_this(), connection](const std::exception_ptr&) {
     connection->release();
@@ -196,8 +198,8 @@ Server::~Server() {
   impl_->abort();
 }
 
-Expected<std::uint16_t> Server::listen(const std::string& address, std::uint16_t port) {
-  return impl_->listen(address, port);
+Expected<std::uint16_t> Server::listen(const std::string& address, std::uint16_t port, AcceptLayer layer) {
+  return impl_->listen(address, port, std::move(layer));
 }
 void Server::stop(std::function<void()> when_idle) {
   impl_->stop(std::move(when_idle));

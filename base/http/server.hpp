@@ -23,6 +23,7 @@
 
 #include "base/clock.hpp"
 #include "base/http/gate.hpp"
+#include "base/http/layer.hpp"
 #include "base/http/message.hpp"
 #include "berth/error.hpp"
 
@@ -66,7 +67,8 @@ using Handler = std::function<asio::awaitable<void>(Exchange&)>;
 
 struct ServerLimits {
   HeadLimits head;
-  std::chrono::milliseconds head_timeout{10'000};   // from the first byte of a head to its end
+  // From the first byte of a head to its end; from accepting a connection to the end of its first head, TLS included.
+  std::chrono::milliseconds head_timeout{10'000};
   std::chrono::milliseconds idle_timeout{120'000};  // between two requests of a connection
   std::chrono::milliseconds write_stall{30'000};    // a reader that takes nothing for so long is cut
   std::size_t body_bytes_per_second = 1024;         // least rate of a body while it is being read, after the grace
@@ -88,8 +90,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   // "127.0.0.1" + port (0: any free one), or "unix:PATH" (port ignored; a stale socket file is replaced, mode 0600).
-  // Returns the bound port (0 for unix). Errors say the address.
-  [[nodiscard]] Expected<std::uint16_t> listen(const std::string& address, std::uint16_t port);
+  // Returns the bound port (0 for unix). Errors say the address. With `layer` every connection speaks TLS.
+  [[nodiscard]] Expected<std::uint16_t> listen(const std::string& address, std::uint16_t port, AcceptLayer layer = {});
 
   // Graceful: no new connections or requests; those being handled may finish. `when_idle` runs once none is left.
   void stop(std::function<void()> when_idle);
@@ -97,7 +99,7 @@ class Server {
   void abort();
 
   [[nodiscard]] std::size_t connections() const;
-  // Requests refused by the gate since the start, for metrics.
+  // Requests refused by the gate and handshakes that failed since the start, for metrics.
   [[nodiscard]] std::uint64_t refused() const;
 
   class Impl;

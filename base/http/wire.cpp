@@ -6,17 +6,16 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <limits>
+
+#include "base/http/await.hpp"
 
 namespace berth::http {
 namespace {
 
 constexpr int kLooksAStall = 8;  // so often progress is looked for within the time that none may last
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 bool would_block(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
@@ -48,6 +47,13 @@ int bytes_untaken(int fd) {
   return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
+ssize_t send_plain(int fd, std::span<iovec> parts) {
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = std::min<std::size_t>(parts.size(), 16);
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 }  // namespace
 
 bool Wire::adopt(UniqueFd fd, int family) {
@@ -64,7 +70,20 @@ asio::awaitable<IoResult> Wire::await_connected(Deadline deadline) {
   co_return IoResult{end_wait(static_cast<bool>(error)), 0};
 }
 
+asio::awaitable<Expected<void>> Wire::shake_hands(std::unique_ptr<Layer> layer, Deadline deadline) {
+  layer_ = std::move(layer);
+  while (layer_) {
+    if (layer_->shake_hands() == 0) co_return Expected<void>();
+    if (!would_block(errno)) co_return tl::unexpected(layer_->problem());
+    const IoStatus ready = co_await await_layer(deadline);
+    if (ready == IoStatus::timed_out) co_return fail("timeout", "no TLS handshake in time");
+    if (ready != IoStatus::done) break;
+  }
+  co_return fail("disconnected", "interrupted");
+}
+
 asio::awaitable<IoResult> Wire::read(std::span<char> into, Deadline deadline, bool expect_wait) {
+  if (layer_) co_return co_await read_through_layer(into, deadline);
   if (!expect_wait) {
     const ssize_t count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
     if (count > 0) co_return IoResult{IoStatus::done, static_cast<std::size_t>(count)};
@@ -77,12 +96,36 @@ asio::awaitable<IoResult> Wire::read(std::span<char> into, Deadline deadline, bo
   co_return IoResult{error == asio::error::eof ? IoStatus::end : status, count};
 }
 
+asio::awaitable<IoResult> Wire::read_through_layer(std::span<char> into, Deadline deadline) {
+  while (layer_) {
+    const ssize_t count = layer_->receive(into);
+    if (count > 0) co_return IoResult{IoStatus::done, static_cast<std::size_t>(count)};
+    if (count == 0) co_return IoResult{IoStatus::end, 0};
+    if (!would_block(errno)) break;
+    const IoStatus ready = co_await await_layer(deadline);
+    if (ready != IoStatus::done) co_return IoResult{ready, 0};
+  }
+  co_return IoResult{IoStatus::failed, 0};
+}
+
+// The socket may be ready again and again without a byte for the caller, so the deadline is looked at here too.
+asio::awaitable<IoStatus> Wire::await_layer(Deadline deadline) {
+  if (deadline.expired(now())) co_return IoStatus::timed_out;
+  wait_until(deadline.at());
+  const auto kind = layer_->wants_write() ? Socket::wait_write : Socket::wait_read;
+  const auto [error] = co_await socket_.async_wait(kind, kAwait);
+  co_return end_wait(static_cast<bool>(error));
+}
+
+ssize_t Wire::peek() {
+  if (layer_) return layer_->peek();
+  char byte = 0;
+  return ::recv(fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+}
+
 bool Wire::try_write(std::span<iovec>& parts) {
   while (!parts.empty()) {
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = std::min<std::size_t>(parts.size(), 16);
-    const ssize_t sent = ::sendmsg(fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = layer_ ? layer_->send(parts) : send_plain(fd(), parts);
     if (sent < 0) return false;
     advance(parts, static_cast<std::size_t>(sent));
   }
@@ -111,11 +154,17 @@ asio::awaitable<IoResult> Wire::write(std::span<iovec> parts, Deadline deadline,
 
 void Wire::close() {
   boost::system::error_code ignored;
+  layer_.reset();  // its descriptor's number may soon be another's
   socket_.close(ignored);
   timer_.cancel();
 }
 
-void Wire::shut_sending() {
+asio::awaitable<void> Wire::end_sending(Deadline deadline) {
+  IoStatus ready = IoStatus::done;
+  while (layer_ && ready == IoStatus::done && layer_->end() != 0) {
+    if (!would_block(errno)) break;
+    ready = co_await await_layer(deadline);
+  }
   boost::system::error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
 }

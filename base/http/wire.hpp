@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connected stream socket with a deadline on each wait. System calls are tried first and awaited only when they
 // would block. One timer serves all waits of a socket: it is armed at the earliest moment needed and moved lazily, so
-// that a busy connection does not touch it at every request. All members run on the io_context's thread.
+// that a busy connection does not touch it at every request. With a layer, bytes pass through it on their way to the
+// socket; the waiting is the same. All members run on the io_context's thread.
 #pragma once
 
 #include <sys/uio.h>
@@ -17,6 +18,7 @@
 #include "base/clock.hpp"
 #include "base/deadline.hpp"
 #include "base/fd.hpp"
+#include "base/http/layer.hpp"
 
 namespace berth::http {
 
@@ -41,8 +43,16 @@ class Wire : public std::enable_shared_from_this<Wire> {
   // Awaits the outcome of a connect in progress.
   [[nodiscard]] asio::awaitable<IoResult> await_connected(Deadline deadline);
 
+  // From here on everything passes through `layer`. Errors: those of Layer::problem(), "timeout".
+  [[nodiscard]] asio::awaitable<Expected<void>> shake_hands(std::unique_ptr<Layer> layer, Deadline deadline);
+  [[nodiscard]] bool has_layer() const { return layer_ != nullptr; }
+  void drop_layer() { layer_.reset(); }
+
   // Receives at least one byte. `expect_wait` skips the first attempt where it would be in vain.
   [[nodiscard]] asio::awaitable<IoResult> read(std::span<char> into, Deadline deadline, bool expect_wait = false);
+
+  // As recv() of one byte that stays: 0 when the peer has closed, -1 with errno.
+  [[nodiscard]] ssize_t peek();
 
   // Sends as much as the socket takes at once and advances `parts`; true when all is sent.
   [[nodiscard]] bool try_write(std::span<iovec>& parts);
@@ -52,12 +62,15 @@ class Wire : public std::enable_shared_from_this<Wire> {
 
   // Ends pending waits with `failed`. Harmless when repeated.
   void close();
-  void shut_sending();
+  // Tells the peer that nothing more comes; with a layer the peer can tell that from a cut.
+  [[nodiscard]] asio::awaitable<void> end_sending(Deadline deadline);
   [[nodiscard]] bool is_open() const { return socket_.is_open(); }
   [[nodiscard]] Socket& socket() { return socket_; }
   [[nodiscard]] int fd() { return socket_.is_open() ? socket_.native_handle() : -1; }
 
  private:
+  [[nodiscard]] asio::awaitable<IoResult> read_through_layer(std::span<char> into, Deadline deadline);
+  [[nodiscard]] asio::awaitable<IoStatus> await_layer(Deadline deadline);
   void wait_until(TimePoint due);
   void arm(TimePoint at);
   void on_timer();
@@ -65,6 +78,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
 
   Socket socket_;
   asio::steady_timer timer_;
+  std::unique_ptr<Layer> layer_;            // null: none, or closed
   TimePoint armed_for_ = TimePoint::max();  // max: not armed
   TimePoint due_ = TimePoint::max();        // max: nothing waits
   bool timed_out_ = false;

@@ -301,7 +301,17 @@ TEST(ParseAddress, KnowsTheForms) {
     EXPECT_EQ(address->unix_path, c.unix_path);
     EXPECT_EQ(address->host, c.host);
     EXPECT_EQ(address->port, c.port);
+    EXPECT_FALSE(address->layer);
   }
+}
+
+TEST(ParseAddress, TakesHttpsWhereTlsIsSpoken) {
+  const DialLayer tls = [](int, const std::string&) { return nullptr; };
+  const Expected<Address> address = parse_address("https://host", tls);
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->port, 443);
+  EXPECT_TRUE(address->layer);
+  EXPECT_FALSE(parse_address("http://host", tls)->layer);
 }
 
 TEST(ParseAddress, RefusesTheRest) {

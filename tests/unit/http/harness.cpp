@@ -26,9 +26,9 @@ bool eventually(const std::function<bool()>& done) {
   return true;
 }
 
-TestServer::TestServer(Handler handler, ServerLimits limits)
+TestServer::TestServer(Handler handler, ServerLimits limits, AcceptLayer layer)
     : server_(std::make_unique<Server>(context_, std::move(handler), limits)) {
-  port_ = server_->listen("127.0.0.1", 0).value();
+  port_ = server_->listen("127.0.0.1", 0, std::move(layer)).value();
   static_cast<void>(server_->listen("unix:" + unix_path(), 0).value());
   thread_ = std::thread([this] { context_.run(); });
 }

@@ -26,10 +26,11 @@ bool eventually(const std::function<bool()>& done);
 
 using TemporaryDirectory = berth::testing::TempDir;
 
-// Runs its io_context on a thread until it is destroyed. Listens on loopback and on a unix socket.
+// Runs its io_context on a thread until it is destroyed. Listens on loopback (with `layer` over TLS) and on a unix
+// socket.
 class TestServer {
  public:
-  explicit TestServer(Handler handler, ServerLimits limits = {});
+  explicit TestServer(Handler handler, ServerLimits limits = {}, AcceptLayer layer = {});
   ~TestServer();
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
