@@ -34,7 +34,8 @@ bool ListenAddress::is_local() const {
 }
 
 std::string ListenAddress::url(std::uint16_t bound) const {
-  return is_unix() ? host : "http://" + host + ":" + std::to_string(bound);
+  if (is_unix()) return host;
+  return (tls ? "https://" : "http://") + host + ":" + std::to_string(bound);
 }
 
 Expected<ListenAddress> parse_listen(std::string_view text) {

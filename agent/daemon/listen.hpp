@@ -13,6 +13,7 @@ namespace berth::agent {
 struct ListenAddress {
   std::string host;  // "127.0.0.1", "[::1]", or "unix:PATH"
   std::uint16_t port = 0;
+  bool tls = false;  // never on a unix socket
 
   [[nodiscard]] bool is_unix() const { return host.starts_with("unix:"); }
   // Only programs of this machine can reach it.

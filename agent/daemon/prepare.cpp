@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 
 #include "base/fd.hpp"
 #include "base/log.hpp"
@@ -15,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMostTokensBytes = std::size_t{4} << 20;
 constexpr std::size_t kFewestConnections = 16;
+constexpr std::chrono::hours kToldBeforeEnd{7 * 24};
 
 bool is_set(const Config& config, std::string_view prefix) {
   return std::any_of(config.settings.begin(), config.settings.end(), [prefix](const Setting& each) {
@@ -24,9 +27,6 @@ bool is_set(const Config& config, std::string_view prefix) {
 
 // What this version knows of but does not do is refused where somebody would rely on it, and told where not.
 Expected<void> check_what_is_here(const Config& config) {
-  if (!config.tls_cert.empty() || !config.tls_key.empty())
-    return fail("not_here", "tls: this version does not serve TLS itself",
-                "leave tls out, listen on 127.0.0.1 and put a TLS proxy in front");
   if (config.batch_window.count() != 0)
     return fail("not_here", "relay.batch_window: this version sends every call at once", "set it to 0ms");
   if (is_set(config, "drivers."))
@@ -40,7 +40,30 @@ void warn_of_readable(const std::string& file) {
   log(LogLevel::warning, "other users can read the tokens file; chmod 600 it", {{"file", file}});
 }
 
+void tell_validity(const std::string& file, std::chrono::system_clock::time_point end) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(end);
+  const auto left = end - std::chrono::system_clock::now();
+  std::tm parts{};
+  std::array<char, 32> text{};
+  ::gmtime_r(&seconds, &parts);
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  if (left >= kToldBeforeEnd) return log(LogLevel::info, "certificate", {{"file", file}, {"valid_until", text.data()}});
+  log(LogLevel::warning,
+      left.count() < 0 ? "the certificate has expired" : "the certificate expires soon; renew it, then SIGHUP",
+      {{"file", file}, {"valid_until", text.data()}});
+}
+
 }  // namespace
+
+Expected<std::optional<tls::ServerContext>> read_tls(const std::string& cert, const std::string& key) {
+  if (cert.empty() && key.empty()) return std::nullopt;
+  if (key.empty()) return fail("tls", "tls.cert is set and tls.key is not", "name the file of its private key");
+  if (cert.empty()) return fail("tls", "tls.key is set and tls.cert is not", "name the file of its certificate");
+  auto context = tls::ServerContext::read(cert, key);
+  if (!context) return tl::unexpected(context.error().within("tls"));
+  tell_validity(cert, context->valid_until());
+  return std::optional(std::move(*context));
+}
 
 Expected<Tokens> read_tokens(const std::string& file) {
   if (file.empty()) return Tokens();
@@ -76,10 +99,14 @@ Expected<Prepared> prepare(const Config& config) {
   if (!jobs) return tl::unexpected(jobs.error());
   auto tool_server = read_tool_server(config.tool_server_url, config.tool_server_token_file);
   if (!tool_server) return tl::unexpected(tool_server.error());
+  auto tls = read_tls(config.tls_cert, config.tls_key);
+  if (!tls) return tl::unexpected(tls.error());
+  address->tls = tls->has_value() && !address->is_unix();
+  if (*tls && !address->tls) log(LogLevel::warning, "a unix socket speaks no TLS; the keys under tls are not used");
   auto state_dir = StateDir::open(config.state_dir);
   if (!state_dir) return tl::unexpected(state_dir.error());
-  return Prepared{std::move(*address), std::move(*tokens),    std::move(*slotd),
-                  std::move(*jobs),    std::move(*state_dir), std::move(*tool_server)};
+  return Prepared{std::move(*address),   std::move(*tokens),      std::move(*slotd), std::move(*jobs),
+                  std::move(*state_dir), std::move(*tool_server), std::move(*tls)};
 }
 
 }  // namespace berth::agent

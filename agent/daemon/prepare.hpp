@@ -13,6 +13,7 @@
 #include "agent/daemon/state_dir.hpp"
 #include "agent/executor/tool_server.hpp"
 #include "base/http/server.hpp"
+#include "base/tls/server_context.hpp"
 
 namespace berth::agent {
 
@@ -23,12 +24,16 @@ struct Prepared {
   std::vector<FolderJob> jobs;
   StateDir state_dir;
   std::optional<ToolServer> tool_server;
+  std::optional<tls::ServerContext> tls;
 };
 
 [[nodiscard]] Expected<Prepared> prepare(const Config& config);
 
 // No file: open to everybody who reaches the agent.
 [[nodiscard]] Expected<Tokens> read_tokens(const std::string& file);
+
+// Neither file: no TLS. Tells until when the certificate holds.
+[[nodiscard]] Expected<std::optional<tls::ServerContext>> read_tls(const std::string& cert, const std::string& key);
 
 // No folder: no jobs.
 [[nodiscard]] Expected<std::vector<FolderJob>> read_jobs(const std::string& folder);

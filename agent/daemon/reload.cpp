@@ -26,8 +26,9 @@ bool is_taken(const std::string& key) {
 void Service::reread() {
   reread_again_ = std::exchange(rereading_, true);
   if (reread_again_) return;
-  asio::post(worker_, [this, tokens = options_.config.tokens, folder = options_.config.jobs] {
-    auto read = std::make_shared<Reread>(Reread{options_.reload(), read_tokens(tokens), read_jobs(folder)});
+  asio::post(worker_, [this, &config = options_.config] {
+    auto read = std::make_shared<Reread>(Reread{options_.reload(), read_tokens(config.tokens),
+                                                read_tls(config.tls_cert, config.tls_key), read_jobs(config.jobs)});
     asio::post(context_, [this, read] { take(std::move(*read)); });
   });
 }
@@ -39,6 +40,7 @@ void Service::take(Reread read) {
   if (read.tokens) tokens_ = std::move(*read.tokens);
   if (!read.tokens)
     log(LogLevel::error, "tokens not reloaded, the earlier ones hold", {{"why", read.tokens.error().message}});
+  take_tls(std::move(read.tls));
   if (read.jobs) take_jobs(*read.jobs);
   if (!read.jobs) log(LogLevel::error, "jobs not reloaded", {{"why", read.jobs.error().message}});
   log(LogLevel::info, "reloaded", {{"tokens", tokens_.open() ? "none" : std::to_string(tokens_.all().size())}});
@@ -54,6 +56,15 @@ void Service::take_config(const tl::expected<Config, jobs::Diagnostics>& read) {
   for (const std::string& key : changed_keys(options_.config, *read))
     if (!is_taken(key)) log(LogLevel::warning, "the new value is taken at the next start", {{"key", key}});
   configure_log(read->log_level, read->log_format);
+}
+
+void Service::take_tls(Expected<std::optional<tls::ServerContext>> read) {
+  if (read) {
+    tls_ = std::move(*read);
+    return;
+  }
+  const Error& why = read.error();
+  log(LogLevel::error, "certificate not reloaded, the earlier one holds", {{"why", why.message}, {"hint", why.hint}});
 }
 
 void Service::take_jobs(const std::vector<FolderJob>& folder) {

@@ -34,6 +34,7 @@ Service::Service(DaemonOptions options, Prepared prepared)
       state_dir_(std::move(prepared.state_dir)),
       address_(std::move(prepared.address)),
       tokens_(std::move(prepared.tokens)),
+      tls_(std::move(prepared.tls)),
       first_jobs_(std::move(prepared.jobs)),
       events_(context_),
       driver_(context_, {.state_dir = state_dir_.path(), .slotd = std::move(prepared.slotd)}),
@@ -107,8 +108,13 @@ asio::awaitable<void> Service::answer(http::Exchange& exchange) {
   return api_->handle(exchange);
 }
 
+http::AcceptLayer Service::layer() const {
+  if (!address_.tls) return {};
+  return [this](int fd) { return tls_->layer(fd); };
+}
+
 Expected<void> Service::run() {
-  const auto port = server_->listen(address_.host, address_.port);
+  const auto port = server_->listen(address_.host, address_.port, layer());
   if (!port) return tl::unexpected(port.error());
   address_.port = *port;
   watch_signals();

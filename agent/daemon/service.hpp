@@ -34,6 +34,7 @@ class Service {
   struct Reread {
     tl::expected<Config, jobs::Diagnostics> config;
     Expected<Tokens> tokens;
+    Expected<std::optional<tls::ServerContext>> tls;
     Expected<std::vector<FolderJob>> jobs;
   };
 
@@ -43,6 +44,7 @@ class Service {
   [[nodiscard]] JobBoard job_board();
   [[nodiscard]] Expected<void> refuse_if_kept(const std::string& job) const;
   [[nodiscard]] boost::asio::awaitable<void> answer(http::Exchange& exchange);
+  [[nodiscard]] http::AcceptLayer layer() const;
 
   [[nodiscard]] boost::asio::awaitable<void> come_up();
   [[nodiscard]] boost::asio::awaitable<void> go_down();
@@ -56,12 +58,14 @@ class Service {
   void reread();
   void take(Reread read);
   void take_config(const tl::expected<Config, jobs::Diagnostics>& read);
+  void take_tls(Expected<std::optional<tls::ServerContext>> read);
   void take_jobs(const std::vector<FolderJob>& folder);
 
   DaemonOptions options_;
   StateDir state_dir_;
   ListenAddress address_;
   Tokens tokens_;
+  std::optional<tls::ServerContext> tls_;  // for connections that come from now on
   std::vector<FolderJob> first_jobs_;
   boost::asio::io_context context_;  // before everything whose coroutines it runs
   EventLog events_;

@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "base/call_wire.hpp"
+#include "base/tls/client_context.hpp"
 #include "cli/options.hpp"
 #include "cli/terminal.hpp"
 
@@ -27,6 +28,14 @@ constexpr std::chrono::hours kAskLimit{1};
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? std::string() : std::string(value);
+}
+
+Expected<http::DialLayer> tls_of_environment() {
+  const auto context = tls::ClientContext::read(
+      variable("BERTH_CACERT"),
+      "set BERTH_CACERT to the PEM file of the authority that signed it, or of the certificate itself");
+  if (!context) return tl::unexpected(context.error().within("BERTH_CACERT"));
+  return context->dial();
 }
 
 // What another try, or another machine, may mend.
@@ -59,10 +68,13 @@ bool has_agent_address() {
 
 Expected<std::unique_ptr<Remote>> Remote::open(asio::io_context& context) {
   const std::string name = has_agent_address() ? variable("BERTH_ADDR") : std::string(kDefaultAddress);
-  if (name.starts_with("https://"))
-    return fail("bad_address", "BERTH_ADDR " + name + ": this version does not speak TLS itself",
-                "use http:// through a TLS tunnel, or unix:PATH");
-  const auto address = http::parse_address(name);
+  http::DialLayer tls;
+  if (name.starts_with("https://")) {
+    auto made = tls_of_environment();
+    if (!made) return tl::unexpected(made.error());
+    tls = std::move(*made);
+  }
+  const auto address = http::parse_address(name, tls);
   if (!address) return tl::unexpected(address.error().within("BERTH_ADDR"));
   return std::make_unique<Remote>(context, *address, name, variable("BERTH_TOKEN"));
 }
@@ -107,6 +119,8 @@ Error Remote::explain(Error error) const {
     error.message = "no agent answers at " + name_ + ": " + error.message;
     error.hint = has_agent_address() ? "is it running there? see BERTH_ADDR"
                                      : "start one with berth agent, or set BERTH_ADDR to where one is";
+  } else if (error.code == "tls") {
+    error.message = "BERTH_ADDR " + name_ + ": " + error.message;
   } else if (error.code == "unauthorized" || error.code == "forbidden") {
     error.hint = token_.empty() ? "set BERTH_TOKEN to a token of the agent's tokens file"
                                 : "BERTH_TOKEN is not known there, or has not the right to do this";

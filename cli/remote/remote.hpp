@@ -25,7 +25,7 @@ inline constexpr std::chrono::seconds kSilence{35};  // a stream is dead then: t
 
 class Remote {
  public:
-  // From the environment. Errors: "bad_address".
+  // From the environment: BERTH_ADDR, BERTH_TOKEN, BERTH_CACERT. Errors: "bad_address", "tls".
   [[nodiscard]] static Expected<std::unique_ptr<Remote>> open(boost::asio::io_context& context);
   Remote(boost::asio::io_context& context, http::Address address, std::string name, std::string token);
 

@@ -87,10 +87,13 @@ class Machine:
 
 
 class Agent:
-    """One `berth agent`; `arguments` beside --state-dir and --listen."""
+    """One `berth agent`; `arguments` beside --state-dir and --listen. `tls`: how it is spoken to where it serves https."""
 
-    def __init__(self, machine, *arguments, listen="127.0.0.1:0", state="state", env=None, jobs=POOL, before_exec=None):
+    def __init__(self, machine, *arguments, listen="127.0.0.1:0", state="state", env=None, jobs=POOL, before_exec=None,
+                 tls=None):
         self.machine = machine
+        self.tls = tls
+        self.client_env = {}  # for the commands that speak to it
         self.state = machine.home / state
         self.log_path = machine.folder / f"log-{time.monotonic_ns()}"
         if jobs is not None:
@@ -116,11 +119,11 @@ class Agent:
 
     def serving(self):
         """Waits until it serves; sets address and wire."""
-        self.address = self.wait_for_log(r'(?:address=|"address":")((?:http|unix):[^\s"]+)').group(1)
+        self.address = self.wait_for_log(r'(?:address=|"address":")((?:https?|unix):[^\s"]+)').group(1)
         unix = self.address.startswith("unix:")
         where = self.address[len("unix:"):] if unix else int(self.address.rpartition(":")[2])
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        self.wire = Wire(where, headers)
+        self.wire = Wire(where, headers, self.tls if self.address.startswith("https:") else None)
         return self
 
     def ready(self):
@@ -130,7 +133,7 @@ class Agent:
 
     def berth(self, *arguments, **more):
         environment = {"BERTH_ADDR": self.address, **({"BERTH_TOKEN": self.token} if self.token else {}),
-                       **more.pop("env", {})}
+                       **self.client_env, **more.pop("env", {})}
         return self.machine.berth(*arguments, env=environment, **more)
 
     def ok(self, *arguments, **more):

@@ -86,7 +86,7 @@ def test_a_bad_start_is_refused_by_name(machine, arguments, named):
 
 @pytest.mark.parametrize("text, place", [
     ("listen: 127.0.0.1:0\nlogg: {}\n", ":2:1:"), ("drain: 5\n", ":1:8:"), ("a: [\n", ":"), ("listen: x\nlisten: y\n", ":2:1:"),
-    ("tls: {cert: a.pem, key: b.pem}\n", "tls"), ("relay: {batch_window: 5ms}\n", "batch_window")])
+    ("tls: {cert: a.pem, key: b.pem}\n", "a.pem"), ("relay: {batch_window: 5ms}\n", "batch_window")])
 def test_a_bad_configuration_is_refused_by_its_place(machine, text, place):
     path = machine.write("agent.yaml", text)
     code, _, err = machine.berth("agent", "--config", path, "--state-dir", "state")

@@ -37,15 +37,19 @@ def encoded(body):
 
 
 class Wire:
-    """One server's address: a port of 127.0.0.1 or the path of a unix socket. Each request has its own connection."""
+    """One server's address: a port of 127.0.0.1, spoken to over TLS where an ssl.SSLContext is given, or the path of a unix
+    socket. Each request has its own connection."""
 
-    def __init__(self, address, headers=None):
+    def __init__(self, address, headers=None, tls=None):
         self.address = address
+        self.tls = tls
         self.headers = dict(headers or {})
 
     def connection(self, timeout=HTTP_LIMIT):
         if isinstance(self.address, str):
             return UnixConnection(self.address, timeout)
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.address, timeout=timeout, context=self.tls)
         return http.client.HTTPConnection("127.0.0.1", self.address, timeout=timeout)
 
     def request(self, method, path, body=None, headers=None, timeout=HTTP_LIMIT):
@@ -107,7 +111,8 @@ class Wire:
             plain.settimeout(timeout)
             plain.connect(self.address)
             return plain
-        return socket.create_connection(("127.0.0.1", self.address), timeout)
+        plain = socket.create_connection(("127.0.0.1", self.address), timeout)
+        return self.tls.wrap_socket(plain, server_hostname="127.0.0.1") if self.tls else plain
 
     def raw(self, *parts, limit=30, quiet=1.0):
         """Sends bytes as they are. Returns (what came back, whether the server closed)."""

@@ -158,7 +158,7 @@ def test_an_agent_elsewhere_that_does_not_answer_is_a_failure_of_the_platform(bo
 
 
 def test_an_address_that_is_none_is_bad_usage(box):
-    for address in ("nonsense", "https://host", "unix:"):
+    for address in ("nonsense", "ftp://host", "unix:"):
         code, _, err = box.berth("jobs", env={"BERTH_ADDR": address})
         assert code == 2 and "BERTH_ADDR" in err
 
