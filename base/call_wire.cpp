@@ -14,7 +14,7 @@ constexpr JsonBounds kLineBounds{std::size_t{8} << 20, 32, 100'000};
 constexpr std::size_t kQuoted = 200;  // how much of a foreign text an error message repeats
 
 // Whole seconds are written without a fraction: the server repeats the number in its texts as it was given.
-Json number(double value) {
+Json number_of(double value) {
   if (value == std::floor(value) && std::abs(value) < 1e15) return Json(static_cast<std::int64_t>(value));
   return Json(value);
 }
@@ -23,7 +23,7 @@ void encode_limits(const CallLimits& limits, Json& element) {
   Json object = Json::object();
   if (limits.memory_bytes) object["memory"] = *limits.memory_bytes;
   if (limits.pids) object["pids"] = *limits.pids;
-  if (limits.cpu_seconds) object["cpu_seconds"] = number(*limits.cpu_seconds);
+  if (limits.cpu_seconds) object["cpu_seconds"] = number_of(*limits.cpu_seconds);
   if (!object.empty()) element["limits"] = std::move(object);
 }
 
@@ -71,7 +71,7 @@ std::string encode_call(const Call& call) {
   Json element{{"slot_id", call.slot},
                {"tool", call.tool},
                {"execution_id", call.execution_id},
-               {"timeout", number(call.timeout.count())}};
+               {"timeout", number_of(call.timeout.count())}};
   if (call.generation) element["generation"] = *call.generation;
   if (!call.env.empty()) element["env"] = call.env;
   encode_limits(call.limits, element);

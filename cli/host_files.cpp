@@ -86,4 +86,10 @@ Expected<HostFolder::NewFile> HostFolder::create(const std::string& name) const 
   return NewFile(std::move(folder), std::move(file), std::move(temporary), name);
 }
 
+std::pair<std::string, std::string> folder_and_name(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {"", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
 }  // namespace berth::cli

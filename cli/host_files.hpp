@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -57,5 +58,8 @@ class HostFolder {
 
 // The parts of a relative path without "." and empty ones; nothing when it is absolute, empty or contains "..".
 [[nodiscard]] std::optional<std::vector<std::string>> inside_parts(std::string_view path);
+
+// "a/b/c" is ("a/b", "c"); without a slash the folder is "".
+[[nodiscard]] std::pair<std::string, std::string> folder_and_name(const std::string& path);
 
 }  // namespace berth::cli

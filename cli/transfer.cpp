@@ -30,12 +30,6 @@ std::string in_workspace(std::string_view path) {
   return std::string(path);
 }
 
-std::pair<std::string, std::string> split(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return {"", path};
-  return {path.substr(0, slash), path.substr(slash + 1)};
-}
-
 std::string without_end_slash(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   return path;
@@ -47,7 +41,8 @@ std::string source_of(const jobs::Job& job, const jobs::Input& input) {
 
 // What a single file is called in the slot.
 std::string file_name_of(const jobs::Input& input) {
-  return input.to.ends_with('/') ? split(without_end_slash(input.from)).second : split(input.to).second;
+  return input.to.ends_with('/') ? folder_and_name(without_end_slash(input.from)).second
+                                 : folder_and_name(input.to).second;
 }
 
 std::string place_of(const jobs::Job& job, const jobs::Position& at) {
@@ -80,7 +75,7 @@ std::pair<std::string, std::string> PackedInputs::find(const jobs::Input& input)
   const std::string& kept = tars_.at({input.from, file_name_of(input)});
   const bool directory = kept.front() == 'd';
   const std::string to = in_workspace(input.to);
-  const std::string folder = directory || to.ends_with('/') ? without_end_slash(to) : split(to).first;
+  const std::string folder = directory || to.ends_with('/') ? without_end_slash(to) : folder_and_name(to).first;
   return {kept.substr(1), folder};
 }
 
@@ -100,8 +95,8 @@ namespace {
 
 // Where an output goes: the folder below the job file's, and its name there.
 std::pair<std::string, std::string> target_of(const jobs::Output& output) {
-  if (output.to.ends_with('/')) return {output.to, split(without_end_slash(output.from)).second};
-  return split(output.to);
+  if (output.to.ends_with('/')) return {output.to, folder_and_name(without_end_slash(output.from)).second};
+  return folder_and_name(output.to);
 }
 
 Expected<HostFolder> enter(const jobs::Job& job, const std::string& path) {

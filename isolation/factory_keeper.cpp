@@ -17,7 +17,7 @@ namespace berth::isolation {
 namespace {
 
 // Above every number that the child gives a meaning of its own.
-constexpr int kLowestFd = 10;
+constexpr int kLowestKeeperFd = 10;
 
 UniqueFd make_executable_memfd() {
   const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -40,7 +40,7 @@ Expected<UniqueFd> make_keeper_file() {
   UniqueFd reader(::open(("/proc/self/fd/" + std::to_string(file.get())).c_str(), O_RDONLY | O_CLOEXEC));
   if (!reader) return fail_errno("opening the keeper's file", errno);
   file.reset();
-  UniqueFd high(::fcntl(reader.get(), F_DUPFD_CLOEXEC, kLowestFd));
+  UniqueFd high(::fcntl(reader.get(), F_DUPFD_CLOEXEC, kLowestKeeperFd));
   if (!high) return fail_errno("opening the keeper's file", errno);
   return high;
 }

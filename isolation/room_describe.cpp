@@ -94,19 +94,19 @@ class Describer {
   }
 
   Expected<void> add_entry(const LayoutEntry& entry) {
-    using Kind = LayoutEntry::Kind;
     switch (entry.kind) {
-      case Kind::link: return append(protocol::EntryKind::link, entry, protocol::kNoFd);
-      case Kind::shared: return append(protocol::EntryKind::bind_shared, entry, protocol::kNoFd);
-      case Kind::directory: {
+      case LayoutEntry::Kind::link: return append(protocol::EntryKind::link, entry, protocol::kNoFd);
+      case LayoutEntry::Kind::shared: return append(protocol::EntryKind::bind_shared, entry, protocol::kNoFd);
+      case LayoutEntry::Kind::directory: {
         const bool overlaid = entry.layered && fixed_.layer != protocol::Layer::none;
         return append(overlaid ? protocol::EntryKind::overlay : protocol::EntryKind::directory, entry, protocol::kNoFd);
       }
-      case Kind::system: break;
+      case LayoutEntry::Kind::system: break;
     }
-    // Our own copy of /etc is an overlay even where the system is shown read-only: a bind of it would tell every slot, in
-    // its mount table, where slotd keeps its files.
-    const bool own_copy = shared_.abilities.overlay_in_user_namespace && entry.source.starts_with(shared_.work_dir + "/");
+    // Our own copy of /etc is an overlay even where the system is shown read-only: a bind of it would tell every slot,
+    // in its mount table, where slotd keeps its files.
+    const bool own_copy =
+        shared_.abilities.overlay_in_user_namespace && entry.source.starts_with(shared_.work_dir + "/");
     const bool writable = shared_.plan.writable_root || own_copy;
     auto tree = add_tree(entry.source, writable);
     if (!tree) return tl::unexpected(tree.error());

@@ -39,7 +39,7 @@ bool suits(const Json& value, ArgKind kind) {
   return false;
 }
 
-std::string_view wanted(ArgKind kind) {
+std::string_view wanted_text(ArgKind kind) {
   switch (kind) {
     case ArgKind::text:
     case ArgKind::path: return "a string";
@@ -61,7 +61,8 @@ std::string complaint_about(const Use& use, const Values& values, const Json& it
   if (use.kind == Use::Kind::argument) {
     const auto value = item.is_object() ? item.find(use.text) : item.end();
     if (value == item.end() || suits(*value, use.argument)) return {};  // its absence is said by the use of the field
-    return "{{item." + use.text + "}}: expected " + std::string(wanted(use.argument)) + ", found " + value->type_name();
+    return "{{item." + use.text + "}}: expected " + std::string(wanted_text(use.argument)) + ", found " +
+           value->type_name();
   }
   const auto replaced = values.text(use.text);
   if (!replaced) return {};

@@ -21,7 +21,7 @@ namespace {
 constexpr auto kWatchOutputAfter = std::chrono::milliseconds(2);
 constexpr auto kDrainAfterExit = std::chrono::milliseconds(200);  // wire.md 1.13
 constexpr auto kTermBeforeKill = std::chrono::seconds(2);         // wire.md 1.6
-constexpr auto kKillLimit = std::chrono::seconds(5);
+constexpr auto kCommandKillLimit = std::chrono::seconds(5);
 
 // Wakes the runner when the call is cancelled or floods its output.
 class Watcher final : public ExecutionListener {
@@ -186,7 +186,7 @@ asio::awaitable<void> Run::stop_politely() {
 asio::awaitable<void> Run::kill_everything() {
   if (running_->room_gone || running_->start_failed) co_return;
   if (!room_.room().kill_all(running_->id)) co_return;
-  const Deadline deadline(now() + kKillLimit);
+  const Deadline deadline(now() + kCommandKillLimit);
   while (!running_->room_gone && !(running_->killed && running_->over()) && !deadline.expired(now())) {
     co_await running_->changed.wait(deadline);
   }

@@ -10,13 +10,13 @@
 namespace berth::slotd {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
+constexpr std::size_t kPipePiece = std::size_t{64} << 10;
 // A command that floods its pipe gives way to the other slots after so many pieces.
-constexpr int kPiecesPerTurn = 8;
+constexpr int kPipePieces = 8;
 
 // One buffer for all readers: they run on one thread and copy out at once.
-std::array<char, kPieceBytes>& shared_buffer() {
-  static std::array<char, kPieceBytes> buffer;
+std::array<char, kPipePiece>& pipe_buffer() {
+  static std::array<char, kPipePiece> buffer;
   return buffer;
 }
 
@@ -34,19 +34,19 @@ void PipeReader::start() {
 
 void PipeReader::wait() {
   descriptor_->async_wait(asio::posix::stream_descriptor::wait_read,
-                         [self = shared_from_this()](const boost::system::error_code& error) {
-                           if (error || self->at_end_ || !self->on_change_) return;
-                           auto progress = Progress::more;
-                           for (int i = 0; i < kPiecesPerTurn && progress == Progress::more; ++i)
-                             progress = self->read_piece();
-                           const auto on_change = self->on_change_;
-                           on_change();
-                           if (!self->at_end_ && self->on_change_) self->wait();
-                         });
+                          [self = shared_from_this()](const boost::system::error_code& error) {
+                            if (error || self->at_end_ || !self->on_change_) return;
+                            auto progress = Progress::more;
+                            for (int i = 0; i < kPipePieces && progress == Progress::more; ++i)
+                              progress = self->read_piece();
+                            const auto on_change = self->on_change_;
+                            on_change();
+                            if (!self->at_end_ && self->on_change_) self->wait();
+                          });
 }
 
 PipeReader::Progress PipeReader::read_piece() {
-  auto& buffer = shared_buffer();
+  auto& buffer = pipe_buffer();
   ssize_t count = 0;
   do {
     count = ::read(fd(), buffer.data(), buffer.size());

@@ -49,12 +49,6 @@ std::string last_name(std::string path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-std::pair<std::string, std::string> split(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return {"", path};
-  return {path.substr(0, slash), path.substr(slash + 1)};
-}
-
 bool is_folder(const std::string& path) {
   struct stat facts {};
   return ::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode);
@@ -69,10 +63,10 @@ int fail_with(const Error& error) {
 asio::awaitable<int> bring(Place& place, const std::string& from, const SlotPath& to) {
   const bool folder = is_folder(from);
   const bool into = to.path.empty() || to.path.ends_with('/');
-  const std::string name = into ? last_name(from) : split(to.path).second;
+  const std::string name = into ? last_name(from) : folder_and_name(to.path).second;
   auto tar = pack(from, name);
   if (!tar) co_return fail_with(tar.error());
-  const std::string target = folder || into ? to.path : split(to.path).first;
+  const std::string target = folder || into ? to.path : folder_and_name(to.path).first;
   const auto done = co_await place.put_tar(to.lease, target, std::move(*tar), deadline());
   if (!done) co_return fail_with(done.error());
   co_return kSuccess;
@@ -80,7 +74,7 @@ asio::awaitable<int> bring(Place& place, const std::string& from, const SlotPath
 
 asio::awaitable<Expected<void>> fetch_file(Place& place, const SlotPath& from, const std::string& to) {
   const bool into = to.ends_with('/') || is_folder(to);
-  const auto [folder_path, given] = split(to);
+  const auto [folder_path, given] = folder_and_name(to);
   const std::string folder_name = into ? to : folder_path;
   const auto folder = HostFolder::open(folder_name.empty() ? (to.starts_with('/') ? "/" : ".") : folder_name);
   if (!folder) co_return tl::unexpected(folder.error());

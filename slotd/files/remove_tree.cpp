@@ -6,21 +6,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <dirent.h>
-#include <memory>
 #include <vector>
 
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "slotd/files/directory.hpp"
 #include "slotd/files/workspace.hpp"
 
 namespace berth::slotd {
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 Directory open_below(int parent, const std::string& name) {
   int fd = ::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

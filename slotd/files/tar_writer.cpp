@@ -17,7 +17,7 @@
 namespace berth::slotd {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{64} << 10;
+constexpr std::size_t kWritePiece = std::size_t{64} << 10;
 
 // A gzip stream into a string. Its head names no time: equal trees make equal archives.
 class Gzip {
@@ -124,7 +124,7 @@ bool TarWriter::in_file() const {
 }
 
 Expected<void> TarWriter::copy_piece() {
-  std::array<char, kPiece> piece;
+  std::array<char, kWritePiece> piece;
   const auto want = std::min<std::uint64_t>(impl_->left, piece.size());
   auto count = ::read(impl_->file.get(), piece.data(), want);
   if (count < 0 && errno == EINTR) return {};

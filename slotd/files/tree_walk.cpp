@@ -6,11 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <dirent.h>
-#include <memory>
 #include <utility>
 
 #include "slotd/files/beneath.hpp"
+#include "slotd/files/directory.hpp"
 #include "slotd/files/workspace.hpp"
 
 namespace berth::slotd {
@@ -20,10 +19,6 @@ constexpr std::size_t kNameCost = 48;                      // of a name in memor
 constexpr std::size_t kBatchBytes = std::size_t{1} << 20;  // of one directory at a time
 constexpr std::size_t kHeldBytes = std::size_t{4} << 20;   // of all levels
 constexpr int kListFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
 
 // What was there a moment ago is gone, or something else by now.
 bool vanished(int problem) {
@@ -86,7 +81,7 @@ int TreeWalk::fill(Level& level) {
   if (const int problem = open_level(level)) return problem;
   // A description of its own: reading it must not depend on what was read before.
   const int own = ::openat(here_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const std::unique_ptr<DIR, CloseDirectory> stream(own < 0 ? nullptr : ::fdopendir(own));
+  const Directory stream(own < 0 ? nullptr : ::fdopendir(own));
   if (!stream) return errno;
   Smallest smallest;
   while (const auto* entry = ::readdir(stream.get())) {

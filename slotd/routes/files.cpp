@@ -19,7 +19,7 @@
 namespace berth::slotd {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
+constexpr std::size_t kFilePiece = std::size_t{64} << 10;
 constexpr auto kReadyWait = std::chrono::seconds(10);
 
 struct Range {
@@ -54,7 +54,7 @@ std::optional<Range> parse_range(const http::RequestHead& head, std::uint64_t si
 }
 
 asio::awaitable<void> send_bytes(http::Exchange& exchange, const UniqueFd& fd, Range range) {
-  std::vector<char> piece(kPieceBytes);
+  std::vector<char> piece(kFilePiece);
   while (range.length > 0) {
     const auto want = std::min<std::uint64_t>(piece.size(), range.length);
     const auto count = ::pread(fd.get(), piece.data(), want, static_cast<off_t>(range.first));
@@ -105,7 +105,7 @@ Expected<NewFile> create_file(Slot& slot, const std::string& path) {
 }
 
 asio::awaitable<Expected<std::uint64_t>> receive(http::Exchange& exchange, Slot& slot, NewFile& file) {
-  std::vector<char> piece(kPieceBytes);
+  std::vector<char> piece(kFilePiece);
   std::uint64_t total = 0;
   while (true) {
     const auto count = co_await exchange.read_some(piece);

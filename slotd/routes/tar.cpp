@@ -18,7 +18,7 @@
 namespace berth::slotd {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{64} << 10;
+constexpr std::size_t kTarPiece = std::size_t{64} << 10;
 constexpr auto kPieceLimit = std::chrono::minutes(1);  // to make the next piece of an archive
 constexpr auto kUnpackLimit = std::chrono::minutes(10);
 
@@ -64,7 +64,7 @@ asio::awaitable<Expected<UniqueFd>> spool(App& app, http::Exchange& exchange, By
                                           std::uint64_t most) {
   auto file = make_spool(app.options().data_dir);
   if (!file) co_return file;
-  std::vector<char> piece(kPiece);
+  std::vector<char> piece(kTarPiece);
   std::uint64_t total = 0;
   while (true) {
     const auto count = co_await exchange.read_some(piece);
@@ -118,7 +118,7 @@ asio::awaitable<void> tar_get(App& app, http::Exchange& exchange, Slot& slot, st
   while (!tar->complete()) {
     std::function<Expected<bool>()> piece = [tar, ids] {
       const FsIdentity identity(ids);
-      return tar->step(kPiece);
+      return tar->step(kTarPiece);
     };
     std::function<bool()> wanted = [tenancy] { return tenancy.holds(); };
     const auto deadline = within(kPieceLimit);

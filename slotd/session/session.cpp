@@ -19,7 +19,7 @@ namespace berth::slotd {
 namespace {
 
 constexpr auto kStartLimit = std::chrono::seconds(10);
-constexpr auto kKillLimit = std::chrono::seconds(5);
+constexpr auto kSessionKillLimit = std::chrono::seconds(5);
 
 struct Sockets {
   UniqueFd near;
@@ -124,7 +124,7 @@ asio::awaitable<void> Session::Impl::watch_shell(std::shared_ptr<RunningCommand>
 asio::awaitable<void> Session::Impl::end_rest(std::shared_ptr<RunningCommand> shell) {
   if (shell->room_gone || !shell->exited || !shell->exited->others_alive) co_return;
   if (!room_.usable() || !room_.room().kill_all(shell->id)) co_return;
-  const Deadline deadline(now() + kKillLimit);
+  const Deadline deadline(now() + kSessionKillLimit);
   while (!shell->killed && !shell->room_gone && !deadline.expired(now())) co_await shell->changed.wait(deadline);
   if (!shell->killed && !shell->room_gone) room_.condemn();
 }
@@ -146,7 +146,7 @@ asio::awaitable<void> Session::Impl::stop() {
   const auto shell = shell_;
   if (!shell) co_return;
   if (!shell->over() && room_.usable()) (void)room_.room().kill_all(shell->id);
-  const Deadline deadline(now() + kKillLimit);
+  const Deadline deadline(now() + kSessionKillLimit);
   while (shell_ == shell && !deadline.expired(now())) co_await changed_.wait(deadline);
   if (shell_ != shell) co_return;
   log(LogLevel::error, "a session could not be ended; its slot is given up", {});

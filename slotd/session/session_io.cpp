@@ -14,16 +14,16 @@
 namespace berth::slotd {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{16} << 10;
+constexpr std::size_t kScreenPiece = std::size_t{16} << 10;
 // A flood gives way to other slots after so many pieces; what is taken at a command's end is bounded by the kernel's
 // own buffers, unless something keeps writing.
-constexpr int kPiecesPerTurn = 16;
+constexpr int kScreenPieces = 16;
 constexpr int kPiecesAtEnd = 256;
 constexpr std::size_t kLongestReport = 128;
 constexpr std::size_t kMostHeld = std::size_t{8} << 10;
 
-std::array<char, kPieceBytes>& shared_buffer() {
-  static std::array<char, kPieceBytes> buffer;  // one thread, copied out at once
+std::array<char, kScreenPiece>& screen_buffer() {
+  static std::array<char, kScreenPiece> buffer;  // one thread, copied out at once
   return buffer;
 }
 
@@ -34,7 +34,7 @@ void Session::Impl::watch_master() {
                       [self = shared_from_this(), watched = master_.get()](const boost::system::error_code& error) {
                         if (error || self->master_.get() != watched) return;
                         bool open = true;
-                        for (int i = 0; i < kPiecesPerTurn && open; ++i) open = self->read_master();
+                        for (int i = 0; i < kScreenPieces && open; ++i) open = self->read_master();
                         // Without a reader of its other end the terminal stays "readable" with an error: the exit of
                         // the shell is told by the keeper, so nothing is lost by not looking again.
                         if (open || errno == EAGAIN) self->watch_master();
@@ -43,7 +43,7 @@ void Session::Impl::watch_master() {
 }
 
 bool Session::Impl::read_master() {
-  auto& buffer = shared_buffer();
+  auto& buffer = screen_buffer();
   const auto count = ::read(master_->native_handle(), buffer.data(), buffer.size());
   if (count < 0 && errno == EINTR) return true;
   if (count <= 0) return false;

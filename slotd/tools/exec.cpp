@@ -21,7 +21,7 @@ struct ExecArgs {
 
 using Parsed = tl::expected<ExecArgs, ToolResult>;
 
-tl::unexpected<ToolResult> refuse(std::string error) {
+tl::unexpected<ToolResult> refuse_exec(std::string error) {
   return tl::unexpected<ToolResult>(refused(std::move(error)));
 }
 
@@ -32,23 +32,23 @@ bool has_nul(std::string_view text) {
 tl::expected<std::vector<std::string>, ToolResult> read_argv(const Json& args) {
   const auto found = args.find("argv");
   if (found == args.end() || !found->is_array() || found->empty())
-    return refuse("exec requires 'argv': a list of strings, the program first");
+    return refuse_exec("exec requires 'argv': a list of strings, the program first");
   std::vector<std::string> argv;
   for (const auto& item : *found) {
     if (!item.is_string() || has_nul(item.get_ref<const std::string&>()))
-      return refuse("argv must be a list of strings without NUL");
+      return refuse_exec("argv must be a list of strings without NUL");
     argv.push_back(item.get<std::string>());
   }
-  if (argv.front().empty()) return refuse("argv: the program's name is empty");
+  if (argv.front().empty()) return refuse_exec("argv: the program's name is empty");
   return argv;
 }
 
 tl::expected<void, ToolResult> read_stdin(const Json& args, ExecArgs& out) {
   const auto found = args.find("stdin");
   if (found == args.end() || found->is_null()) return {};
-  if (!found->is_string()) return refuse("stdin must be a string");
+  if (!found->is_string()) return refuse_exec("stdin must be a string");
   auto file = make_sealed_memfd("stdin", found->get_ref<const std::string&>());
-  if (!file) return refuse("stdin: " + file.error().message);
+  if (!file) return refuse_exec("stdin: " + file.error().message);
   out.stdin_fd = std::move(*file);
   return {};
 }
@@ -58,7 +58,7 @@ tl::expected<void, ToolResult> read_cwd(const Json& args, ExecArgs& out) {
   if (found == args.end() || found->is_null()) return {};
   if (!found->is_string() || found->get_ref<const std::string&>().empty() ||
       has_nul(found->get_ref<const std::string&>())) {
-    return refuse("cwd must be a path");
+    return refuse_exec("cwd must be a path");
   }
   const auto path = found->get<std::string>();
   out.command.cwd = path.front() == '/' ? path : "/workspace/" + path;
@@ -75,7 +75,7 @@ Parsed read_common(const ToolContext& context, std::vector<std::string> argv) {
   std::map<std::string, std::string> env;
   if (const auto found = args.find("env"); found != args.end() && !found->is_null()) {
     auto more = read_environment(*found);
-    if (!more) return refuse("env must be an object of strings");
+    if (!more) return refuse_exec("env must be an object of strings");
     env = std::move(*more);
   }
   if (auto done = read_stdin(args, out); !done) return tl::unexpected<ToolResult>(done.error());

@@ -24,7 +24,7 @@ ToolResult answer(std::string output) {
   return result;
 }
 
-ToolResult failed(std::string error, Cause cause) {
+ToolResult failed_keys(std::string error, Cause cause) {
   ToolResult result;
   result.error = std::move(error);
   result.metadata.text("cause", to_string(cause)).boolean("started", true).boolean("stateful", true);
@@ -73,14 +73,14 @@ asio::awaitable<void> wait_unless_cancelled(std::shared_ptr<Execution> execution
 asio::awaitable<ToolResult> blocked_too_long(ToolContext context, TmuxArgs args) {
   co_await context.session.stop();
   const auto& limit = args.max_wait ? args.max_wait_text : context.execution->call.timeout_text;
-  auto result = failed("tmux blocked keys timed out after " + limit + "s", Cause::timeout);
+  auto result = failed_keys("tmux blocked keys timed out after " + limit + "s", Cause::timeout);
   result.metadata.boolean("blocked", true).boolean("timeout", true).boolean("session_kept", false);
   co_return result;
 }
 
 asio::awaitable<ToolResult> send_keys(ToolContext context, TmuxArgs args) {
   auto& session = context.session;
-  if (!args.keys) co_return failed("tmux send_keys requires 'keys' as string or list[string]", Cause::rejected);
+  if (!args.keys) co_return failed_keys("tmux send_keys requires 'keys' as string or list[string]", Cause::rejected);
   const auto longest = Seconds(context.spec.max_timeout_seconds);
   const auto limit = args.block ? std::min(args.max_wait.value_or(context.timeout), longest) : context.timeout;
   const auto deadline = Deadline::after(now(), limit);
@@ -89,11 +89,11 @@ asio::awaitable<ToolResult> send_keys(ToolContext context, TmuxArgs args) {
   if (!bytes.empty()) {
     auto written = co_await session.write(bytes, deadline);
     const bool late = !written && written.error().code == "timeout" && args.block;
-    if (!written && !late) co_return failed(std::string(kSendWords) + written.error().message, Cause::exit);
+    if (!written && !late) co_return failed_keys(std::string(kSendWords) + written.error().message, Cause::exit);
     bool done = !late;
     if (done && args.block) done = co_await session.wait_for_prompt(deadline, context.execution);
     if (context.execution->cancel_requested)
-      co_return failed("Call was cancelled; what the keys started goes on", Cause::cancelled);
+      co_return failed_keys("Call was cancelled; what the keys started goes on", Cause::cancelled);
     if (!done && session.live()) co_return co_await blocked_too_long(std::move(context), std::move(args));
   }
   if (!args.block && args.min_wait > Seconds(0)) {
@@ -139,7 +139,8 @@ ToolResult streamed(Pane& pane, const TmuxArgs& args, std::uint64_t generation) 
 
 ToolResult shown(const ToolContext& context, const TmuxArgs& args) {
   auto& pane = pane_of(context.session);
-  if (!pane.started()) return failed("tmux capture-pane failed: the shell has just ended; call again", Cause::exit);
+  if (!pane.started())
+    return failed_keys("tmux capture-pane failed: the shell has just ended; call again", Cause::exit);
   if (args.action == "capture") return captured(pane, args);
   return streamed(pane, args, context.session.generation());
 }

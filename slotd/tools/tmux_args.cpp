@@ -11,7 +11,7 @@
 namespace berth::slotd {
 namespace {
 
-using Step = tl::expected<void, std::string>;
+using Checked = tl::expected<void, std::string>;
 
 constexpr double kLeastStream = 1;
 constexpr double kMostStream = 200'000;
@@ -32,7 +32,7 @@ std::optional<double> number_in(std::string_view text) {
 }
 
 // Leaves `out` as it is when the argument was not given.
-Step read_number(const Json& args, const char* key, std::optional<double>& out) {
+Checked read_number(const Json& args, const char* key, std::optional<double>& out) {
   const auto* value = given(args, key);
   if (value == nullptr) return {};
   out = value->is_string() ? number_in(value->get_ref<const std::string&>()) : json_double(*value);
@@ -40,7 +40,7 @@ Step read_number(const Json& args, const char* key, std::optional<double>& out) 
   return {};
 }
 
-Step read_flag(const Json& args, const char* key, bool& out) {
+Checked read_flag(const Json& args, const char* key, bool& out) {
   const auto* value = given(args, key);
   if (value == nullptr) return {};
   if (!value->is_boolean()) return tl::unexpected<std::string>(std::string(key) + " must be true or false");
@@ -48,7 +48,7 @@ Step read_flag(const Json& args, const char* key, bool& out) {
   return {};
 }
 
-Step read_action(const Json& args, TmuxArgs& out) {
+Checked read_action(const Json& args, TmuxArgs& out) {
   const auto* value = given(args, "action");
   if (value == nullptr) return {};
   if (!value->is_string()) return tl::unexpected<std::string>("action must be a string");
@@ -58,7 +58,7 @@ Step read_action(const Json& args, TmuxArgs& out) {
   return {};
 }
 
-Step read_sizes(const Json& args, TmuxArgs& out) {
+Checked read_sizes(const Json& args, TmuxArgs& out) {
   std::optional<double> columns = out.size.columns;
   std::optional<double> rows = out.size.rows;
   std::optional<double> bytes = static_cast<double>(out.max_bytes);
@@ -71,7 +71,7 @@ Step read_sizes(const Json& args, TmuxArgs& out) {
   return {};
 }
 
-Step read_waits(const Json& args, TmuxArgs& out) {
+Checked read_waits(const Json& args, TmuxArgs& out) {
   std::optional<double> least;
   std::optional<double> most;
   if (auto step = read_number(args, "min_wait_s", least); !step) return step;
