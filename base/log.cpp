@@ -46,6 +46,10 @@ void configure_log(LogLevel level, LogFormat format) {
   logger().format_as(format);
 }
 
+bool log_enabled(LogLevel level) {
+  return logger().spdlog.should_log(level_of(level));
+}
+
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
   Logger& to = logger();
   if (!to.spdlog.should_log(level_of(level))) return;

@@ -19,6 +19,8 @@ struct LogField {
 
 // Process-wide, called once by main before threads start. Default: info, text.
 void configure_log(LogLevel level, LogFormat format);
+// For callers whose fields are costly to make.
+[[nodiscard]] bool log_enabled(LogLevel level);
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 
 }  // namespace berth

@@ -15,6 +15,8 @@ namespace berth {
 class Counter {
  public:
   void add(double by = 1, std::string_view labels = {});
+  // For what is counted elsewhere.
+  void raise_to(double total, std::string_view labels = {}) { add(total - value(labels), labels); }
   [[nodiscard]] double value(std::string_view labels = {}) const;
 
  private:

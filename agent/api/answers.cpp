@@ -34,6 +34,7 @@ constexpr std::array kStatuses{
     Status{"json_duplicate_key", 400},
     Status{"json_not_array", 400},
     Status{"rootfs_refused", 400},
+    Status{"inputs_refused", 400},
     Status{"driver_unavailable", 400},
     Status{"is_directory", 400},
     Status{"not_a_file", 400},

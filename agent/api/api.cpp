@@ -13,7 +13,11 @@ namespace asio = boost::asio;
 
 Api::Impl::Impl(ApiParts parts, ApiOptions options) : parts_(parts), options_(std::move(options)) {}
 
-Api::Api(ApiParts parts, ApiOptions options) : impl_(std::make_shared<Impl>(parts, std::move(options))) {}
+Api::Api(ApiParts parts, ApiOptions options) : impl_(std::make_shared<Impl>(parts, std::move(options))) {
+  parts.metrics.on_scrape([weak = std::weak_ptr(impl_)](MetricsRegistry& registry) {
+    if (const auto impl = weak.lock()) impl->refresh_gauges(registry);
+  });
+}
 
 Api::~Api() = default;
 

@@ -38,6 +38,7 @@ struct JobHooks {
 
 struct ApiOptions {
   std::string version;
+  std::string default_job;  // of the tool-executor routes: without it the agent is not ready; empty: none
   JobHooks jobs;
   std::size_t max_event_streams = 256;
   std::chrono::seconds ping_every{10};

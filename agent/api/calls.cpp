@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/api/impl.hpp"
+#include "agent/events/call_note.hpp"
 #include "base/text.hpp"
 
 namespace berth::agent {
@@ -39,8 +40,7 @@ asio::awaitable<void> Api::Impl::run_call(std::shared_ptr<Impl> self, std::share
                                           WantedCall wanted, std::shared_ptr<CallBook::Record> record,
                                           [[maybe_unused]] CallBook::Admission admission) {
   Runtime& runtime = self->parts_.runtime;
-  const auto begin = now();
-  const std::string tool = wanted.call.tool;
+  const CallNote note{wanted.lease, record->id, wanted.call.tool, now()};
   OutputSink sink;
   std::function<void()> on_start;
   if (set->tells_output()) {
@@ -50,8 +50,7 @@ asio::awaitable<void> Api::Impl::run_call(std::shared_ptr<Impl> self, std::share
     on_start = [set, index, slot, id = record->id] { set->started(index, slot, id); };
   }
   auto answer = co_await runtime.call(wanted.lease, std::move(wanted.call), std::move(sink), std::move(on_start));
-  if (answer) self->parts_.metrics.called(tool, *answer, now() - begin);
-  if (!answer) self->parts_.metrics.call_refused(answer.error().code);
+  note_call(self->parts_.metrics, note, answer);
   std::optional<Result> result;
   if (answer) result = *answer;
   // Whoever waited has it; who went away, or never waited, asks later.

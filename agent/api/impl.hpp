@@ -21,6 +21,7 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
   using Awaitable = boost::asio::awaitable<void>;
 
   Impl(ApiParts parts, ApiOptions options);
+  friend class Api;
 
   [[nodiscard]] static std::span<const Route> routes();
   [[nodiscard]] Awaitable handle(http::Exchange& exchange);
@@ -82,7 +83,7 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
                                                                                  http::ClientRequest ask,
                                                                                  UploadSize upload);
   [[nodiscard]] Awaitable send_body(http::Exchange& exchange, Transfer& transfer);
-  void refresh_gauges();
+  void refresh_gauges(MetricsRegistry& registry) const;
 
   const ApiParts parts_;
   const ApiOptions options_;

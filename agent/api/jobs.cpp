@@ -82,6 +82,9 @@ std::optional<Error> objection(const jobs::Job& job, const std::string& name, st
   if (!job.rootfs.empty())
     return Error{"rootfs_refused", "rootfs names a directory of the agent's machine",
                  "put the file into the agent's jobs folder"};
+  if (!job.inputs.empty())
+    return Error{"inputs_refused", "inputs are files of whoever sends the job, and a kept job has no place for them",
+                 "leave them out; bring them into each lease by PUT .../files/PATH?tar=1, as berth run and exec do"};
   if (jobs::to_string(job.driver) != driver)
     return Error{
         "driver_unavailable",

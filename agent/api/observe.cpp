@@ -17,8 +17,16 @@ struct Reason {
   std::string hint;
 };
 
+// Containers that are up are of no use while none of their slots can be cleaned.
+std::optional<Reason> without_slots(const pool::JobView& job) {
+  if (job.broken == 0 || job.available + job.leased + job.releasing > 0) return std::nullopt;
+  return Reason{job.job, "none of its " + std::to_string(job.broken) + " slots can be reset",
+                "they are tried again; see berth events"};
+}
+
 std::optional<Reason> unready(const pool::JobView& job) {
-  if (job.removing || job.up >= job.min) return std::nullopt;
+  if (job.removing) return std::nullopt;
+  if (job.up >= job.min) return without_slots(job);
   Reason reason;
   reason.job = job.job;
   reason.message = "has " + std::to_string(job.up) + " of " + std::to_string(job.min) + " containers";
@@ -30,8 +38,7 @@ std::optional<Reason> unready(const pool::JobView& job) {
 
 }  // namespace
 
-void Api::Impl::refresh_gauges() {
-  auto& registry = parts_.metrics.registry();
+void Api::Impl::refresh_gauges(MetricsRegistry& registry) const {
   const pool::Pool& pool = parts_.runtime.pool();
   auto& containers = registry.gauge("berth_containers", "Containers, by job and state.");
   auto& slots = registry.gauge("berth_slots", "Slots, by job and state.");
@@ -54,16 +61,23 @@ void Api::Impl::refresh_gauges() {
     waiting.set(static_cast<double>(job.waiting), label);
   }
   double queued = 0;
-  double lies = 0;
+  double transfers = 0;
   for (const auto& [id, facts] : parts_.runtime.health()) {
     const auto link = parts_.runtime.link(id);
     if (!link) continue;
     queued += static_cast<double>(link->unanswered());
-    lies += static_cast<double>(link->protocol_errors());
+    transfers += static_cast<double>(link->transfers_waiting());
   }
   registry.gauge("berth_jobs", "Jobs that are applied.").set(static_cast<double>(parts_.runtime.jobs().size()));
   registry.gauge("berth_link_calls", "Calls given to containers and not answered.").set(queued);
-  registry.gauge("berth_protocol_errors", "Answers of living containers that were not the protocol.").set(lies);
+  registry.gauge("berth_transfers_waiting", "Files that wait for their turn to be moved.").set(transfers);
+  const LinkCounts& counts = parts_.runtime.link_counts();
+  const auto total = [&registry](const char* name, const char* help, std::uint64_t value) {
+    registry.counter(name, help).raise_to(static_cast<double>(value));
+  };
+  total("berth_link_batches_total", "Batches of calls sent to containers.", counts.batches);
+  total("berth_link_repeats_total", "Calls asked for again after a connection broke.", counts.repeats);
+  total("berth_protocol_errors_total", "Answers of containers that were not the protocol.", counts.protocol_errors);
   registry.gauge("berth_api_calls", "Calls over /v1 under way.").set(static_cast<double>(book_.under_way()));
   registry.gauge("berth_api_call_bytes", "Their texts.").set(static_cast<double>(book_.bytes()));
   registry.gauge("berth_api_kept_bytes", "Results kept for those who ask later.")
@@ -74,10 +88,9 @@ void Api::Impl::refresh_gauges() {
 }
 
 asio::awaitable<void> Api::Impl::get_metrics(Request& request) {
-  refresh_gauges();
   http::Response answer;
   answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  answer.body = parts_.metrics.registry().expose();
+  answer.body = parts_.metrics.expose();
   (void)co_await request.exchange.respond(std::move(answer));
 }
 
@@ -87,14 +100,19 @@ asio::awaitable<void> Api::Impl::get_healthz(Request& request) {
   co_await send_json(request.exchange, 200, dump_json(body));
 }
 
-// Ready: every job has the containers that it asks for at least, and nobody stops the agent. Why not is told to those
-// who have a token.
+// Ready: what an earlier life left is cleaned up, every job has the containers that it asks for at least and a slot that
+// can be had, the tool-executor routes have their job, and nobody stops the agent. Why not is told to those who have a
+// token.
 asio::awaitable<void> Api::Impl::get_readyz(Request& request) {
   Json reasons = Json::array();
   const auto add = [&reasons](const std::string& job, const std::string& message, const std::string& hint) {
     reasons.push_back(Json{{"job", job}, {"message", message}, {"hint", hint}});
   };
+  const auto& jobs = parts_.runtime.jobs();
+  if (!parts_.runtime.started()) add("", "the agent is starting", "wait");
   if (draining_) add("", "the agent is stopping", "ask another one");
+  if (!options_.default_job.empty() && !jobs.contains(options_.default_job))
+    add(options_.default_job, "it is the default_job and has not been applied", "apply it, or take default_job out");
   for (const auto& job : parts_.runtime.pool().jobs()) {
     if (const auto why = unready(job)) add(why->job, why->message, why->hint);
   }

@@ -70,6 +70,9 @@ void JobKeeper::take_one(const FolderJob& each, std::map<std::string, std::strin
     return;
   }
   const Json plan = plan_of(board_.find(job.name), job);
+  if (!job.inputs.empty())
+    log(LogLevel::warning, "inputs are not put into slots by an agent: berth run and exec do that, or who leases one",
+        {{"job", job.name}, {"file", each.file}});
   if (plan.at("action") == "none") {
     ++summary.unchanged;
     return;

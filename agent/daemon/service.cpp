@@ -3,12 +3,12 @@
 
 #include <signal.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "agent/daemon/journal.hpp"
+#include "agent/daemon/process_gauges.hpp"
+#include "base/http/await.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 
@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+using http::kAwait;
 constexpr std::chrono::milliseconds kStopLimit{5'000};    // of containers, from SIGTERM to SIGKILL
 constexpr std::chrono::milliseconds kAnswerLimit{2'000};  // for the last answers to be read
 constexpr std::chrono::milliseconds kDrainPace{50};
@@ -46,7 +46,11 @@ Service::Service(DaemonOptions options, Prepared prepared)
       server_(std::make_unique<http::Server>(
           context_, [this](http::Exchange& exchange) { return answer(exchange); }, server_limits())),
       signals_(context_, SIGHUP, SIGINT, SIGTERM),
-      pause_(context_) {}
+      pause_(context_) {
+  metrics_.on_scrape([this](MetricsRegistry& registry) {
+    if (server_) set_process_gauges(registry, *server_, server_limits());
+  });
+}
 
 Service::~Service() {
   worker_.join();
@@ -69,6 +73,7 @@ RuntimeOptions Service::runtime_options() {
 ApiOptions Service::api_options() {
   ApiOptions options;
   options.version = options_.version;
+  options.default_job = options_.config.default_job;
   options.max_timeout = options_.config.max_timeout;
   options.jobs.on_put = [this](const jobs::Job& job, const std::string&) { return refuse_if_kept(job.name); };
   options.jobs.on_delete = [this](const std::string& name) { return refuse_if_kept(name); };

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <optional>
 
 namespace berth::agent {
 namespace {
@@ -14,15 +16,20 @@ double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
 }
 
-// Results carry metadata as slotd wrote it: the cause is a plain word, which no parser is needed for.
-std::string_view cause_of(const Result& result) {
-  const auto key = result.metadata.find("\"cause\"");
-  if (key == std::string::npos) return "unknown";
-  const auto from = result.metadata.find('"', key + 7);
-  const auto to = from == std::string::npos ? from : result.metadata.find('"', from + 1);
-  if (to == std::string::npos) return "unknown";
-  const auto cause = cause_from_string(std::string_view(result.metadata).substr(from + 1, to - from - 1));
-  return cause ? to_string(*cause) : "unknown";
+// Results carry metadata as slotd wrote it: what follows a key of it, which no parser is needed for.
+std::string_view after_key(std::string_view metadata, std::string_view key) {
+  const auto at = metadata.find(key);
+  if (at == std::string_view::npos) return {};
+  metadata.remove_prefix(at + key.size());
+  return metadata.substr(std::min(metadata.find_first_not_of(" :"), metadata.size()));
+}
+
+// The command's own time; nothing for what ran none.
+std::optional<double> wall_seconds(const Result& result) {
+  const std::string_view text = after_key(result.metadata, "\"wall_ms\"");
+  double milliseconds = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
+  return read.ec == std::errc() ? std::optional(milliseconds / 1000) : std::nullopt;
 }
 
 std::string slot_key(const std::string& container, unsigned slot) {
@@ -36,6 +43,14 @@ std::string two_labels(std::string_view first, std::string_view first_value, std
 
 }  // namespace
 
+std::string_view cause_word(const Result& result) {
+  std::string_view text = after_key(result.metadata, "\"cause\"");
+  if (!text.starts_with('"')) return "unknown";
+  text.remove_prefix(1);
+  const auto cause = cause_from_string(text.substr(0, text.find('"')));
+  return cause ? to_string(*cause) : "unknown";
+}
+
 AgentMetrics::AgentMetrics()
     : leases_ended_(registry_.counter("berth_leases_ended_total", "Leases that ended, by reason.")),
       slot_changes_(registry_.counter("berth_slot_changes_total", "Changes of slots, by job and new state.")),
@@ -45,11 +60,16 @@ AgentMetrics::AgentMetrics()
       acquires_refused_(registry_.counter("berth_acquires_refused_total", "Requests for a slot refused, by code.")),
       calls_(registry_.counter("berth_calls_total", "Calls that were answered, by tool and cause.")),
       calls_refused_(registry_.counter("berth_calls_refused_total", "Calls that were not accepted, by code.")),
+      external_calls_(registry_.counter("berth_external_calls_total", "Calls of the tool server, by outcome.")),
       requests_(registry_.counter("berth_http_requests_total", "HTTP requests, by route and status.")),
       denied_(registry_.counter("berth_http_denied_total", "Requests without the right token.")),
       file_bytes_(registry_.counter("berth_file_bytes_total", "Bytes of files moved into and out of slots.")),
       acquire_seconds_(registry_.histogram("berth_acquire_seconds", "From asking for a slot to the answer.", kLong)),
       call_seconds_(registry_.histogram("berth_call_seconds", "From a call's arrival to its answer.", kLong)),
+      call_wait_seconds_(registry_.histogram(
+          "berth_call_wait_seconds", "What of that was not the command's own time: queues and the way.", kLong)),
+      external_call_seconds_(
+          registry_.histogram("berth_external_call_seconds", "From asking the tool server to its answer.", kLong)),
       reset_seconds_(registry_.histogram("berth_reset_seconds", "From the end of a lease to a clean slot.", kLong)),
       start_seconds_(
           registry_.histogram("berth_container_start_seconds", "From asking for a container to serving.", kLong)),
@@ -99,8 +119,14 @@ void AgentMetrics::acquired(std::string_view outcome, Duration took) {
 void AgentMetrics::called(std::string_view tool, const Result& result, Duration took) {
   constexpr std::array<std::string_view, 6> kTools{"bash", "bash_stateful", "read_file", "write_file", "tmux", "exec"};
   const bool known = std::find(kTools.begin(), kTools.end(), tool) != kTools.end();
-  calls_.add(1, two_labels("tool", known ? tool : "other", "cause", cause_of(result)));
+  calls_.add(1, two_labels("tool", known ? tool : "other", "cause", cause_word(result)));
   call_seconds_.observe(seconds(took));
+  if (const auto wall = wall_seconds(result)) call_wait_seconds_.observe(std::max(0.0, seconds(took) - *wall));
+}
+
+void AgentMetrics::called_outside(std::string_view outcome, Duration took) {
+  external_calls_.add(1, metric_label("outcome", outcome));
+  external_call_seconds_.observe(seconds(took));
 }
 
 void AgentMetrics::call_refused(std::string_view code) {
@@ -110,6 +136,11 @@ void AgentMetrics::call_refused(std::string_view code) {
 void AgentMetrics::requested(std::string_view route, int status, Duration took) {
   requests_.add(1, two_labels("route", route, "status", std::to_string(status)));
   request_seconds_.observe(seconds(took));
+}
+
+std::string AgentMetrics::expose() {
+  for (const auto& refresh : refreshers_) refresh(registry_);
+  return registry_.expose();
 }
 
 void AgentMetrics::denied() {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/api/answers.hpp"
+#include "agent/events/call_note.hpp"
 #include "agent/executor/impl.hpp"
 #include "agent/executor/policy.hpp"
 #include "base/json.hpp"
@@ -57,10 +58,12 @@ asio::awaitable<void> Executor::Impl::post_execute(http::Exchange& exchange, con
     co_return co_await send_json(exchange, 422, std::move(fault));
   }
   const auto admission = book_.admit(caller, body->size());
+  if (!admission) parts_.metrics.call_refused(admission.error().code);
   if (!admission) co_return co_await send_detail(exchange, 429, admission.error().message);
   ++requests_;
   const Deadline until = Deadline::after(now(), Seconds(form->limit_s));
-  Wanted wanted{{caller.name, form->trajectory}, caller, *std::move(form), {}, std::make_shared<Ticket>(), until};
+  const Trajectories::Key trajectory_key{caller.name, form->trajectory};
+  Wanted wanted{trajectory_key, caller, *std::move(form), {}, std::make_shared<Ticket>(), until, key.has_value()};
   wanted.ticket->execution_id = key ? std::string(*key) : random_hex(16);
   wanted.trajectory = trajectories_.get(wanted.key);
   wanted.trajectory->tickets.insert(wanted.ticket);
@@ -81,8 +84,8 @@ asio::awaitable<Result> Executor::Impl::run(Wanted& wanted) {
   const std::string& tool = wanted.form.tool;
   if (slot_tool(tool)) co_return co_await run_in_slot(wanted);
   if (!is_reserved(tool) && options_.tool_server) co_return co_await run_outside(wanted);
-  std::string_view hint;
-  if (!is_reserved(tool)) hint = "External tool not available (ToolServer not configured)";
+  std::string hint;
+  if (!is_reserved(tool)) hint = "External tool not available (ToolServer not configured): " + tool;
   co_return made_result(Cause::rejected, "Unknown tool: " + tool, hint);
 }
 
@@ -122,11 +125,9 @@ asio::awaitable<Result> Executor::Impl::run_in_slot(Wanted& wanted) {
 
 asio::awaitable<void> Executor::Impl::call(std::shared_ptr<Impl> self, std::string lease, LeaseCall call,
                                            std::shared_ptr<http::Promise<ResultOf>> answer) {
-  const auto begin = now();
-  const std::string tool = call.tool;
+  const CallNote note{lease, call.execution_id, call.tool, now()};
   auto result = co_await self->parts_.runtime.call(std::move(lease), std::move(call));
-  if (result) self->parts_.metrics.called(tool, *result, now() - begin);
-  if (!result) self->parts_.metrics.call_refused(result.error().code);
+  note_call(self->parts_.metrics, note, result);
   answer->set(std::move(result));
 }
 
@@ -193,7 +194,9 @@ asio::awaitable<void> Executor::Impl::post_release(http::Exchange& exchange, con
   if (!body) co_return;
   auto named = read_release_form(*body);
   if (!named) co_return co_await send_json(exchange, 422, std::move(named.error()));
-  const auto trajectory = trajectories_.take({caller.name, *named});
+  const Trajectories::Key key{caller.name, *named};
+  const auto trajectory = trajectories_.take(key);
+  keyed_.forget(key);
   if (trajectory) {
     const auto tickets = trajectory->tickets;
     const std::string lease = std::exchange(trajectory->lease, "");

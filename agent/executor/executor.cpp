@@ -36,10 +36,15 @@ std::string_view fault_of_header(const http::RequestHead& head) {
 Executor::Impl::Impl(ExecutorParts parts, ExecutorOptions options)
     : parts_(parts),
       options_(std::move(options)),
-      trajectories_(parts.context, [this](const std::string& lease) { return is_live(lease); }) {}
+      trajectories_(parts.context, [this](const std::string& lease) { return is_live(lease); }),
+      keyed_(parts.context) {}
 
 Executor::Executor(ExecutorParts parts, ExecutorOptions options)
-    : impl_(std::make_shared<Impl>(parts, std::move(options))) {}
+    : impl_(std::make_shared<Impl>(parts, std::move(options))) {
+  parts.metrics.on_scrape([weak = std::weak_ptr(impl_)](MetricsRegistry& registry) {
+    if (const auto impl = weak.lock()) impl->refresh_gauges(registry);
+  });
+}
 
 Executor::~Executor() = default;
 
@@ -156,6 +161,18 @@ asio::awaitable<void> Executor::Impl::get_status(http::Exchange& exchange, const
   std::string body = dump_json(Json{
       {"queue_size", book_.under_way()}, {"total_requests", requests_}, {"total_errors", errors_}, {"pool", pool}});
   co_await send_json(exchange, 200, std::move(body));
+}
+
+void Executor::Impl::refresh_gauges(MetricsRegistry& registry) const {
+  const auto set = [&registry](const char* name, const char* help, std::size_t value) {
+    registry.gauge(name, help).set(static_cast<double>(value));
+  };
+  set("berth_executor_calls", "Calls over the tool-executor routes under way, waiting for a slot or running.",
+      book_.under_way());
+  set("berth_executor_call_bytes", "Their texts.", book_.bytes());
+  set("berth_executor_trajectories", "Trajectories that hold a slot or have a call under way.", trajectories_.size());
+  set("berth_executor_keyed_calls", "Calls of external tools that are known by their key.", keyed_.size());
+  set("berth_executor_keyed_bytes", "Their results that are kept.", keyed_.bytes());
 }
 
 }  // namespace berth::agent

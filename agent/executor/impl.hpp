@@ -9,6 +9,7 @@
 #include "agent/api/call_book.hpp"
 #include "agent/executor/executor.hpp"
 #include "agent/executor/forms.hpp"
+#include "agent/executor/keyed_calls.hpp"
 #include "agent/executor/trajectories.hpp"
 
 namespace berth::agent {
@@ -19,6 +20,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
 
   Impl(ExecutorParts parts, ExecutorOptions options);
   [[nodiscard]] Awaitable handle(http::Exchange& exchange);
+  void refresh_gauges(MetricsRegistry& registry) const;
 
  private:
   using ResultOf = Expected<Result>;
@@ -29,7 +31,8 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     CallForm form;
     std::shared_ptr<Trajectory> trajectory;
     std::shared_ptr<Ticket> ticket;
-    Deadline until;  // for its slot
+    Deadline until;      // for its slot
+    bool keyed = false;  // its caller named its execution_id
   };
 
   [[nodiscard]] Awaitable answer(http::Exchange& exchange);
@@ -56,6 +59,11 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
   [[nodiscard]] boost::asio::awaitable<Result> run(Wanted& wanted);
   [[nodiscard]] boost::asio::awaitable<Result> run_in_slot(Wanted& wanted);
   [[nodiscard]] boost::asio::awaitable<Result> run_outside(Wanted& wanted);
+  // `reached`: the tool server may have begun with it.
+  [[nodiscard]] boost::asio::awaitable<Result> ask_tool_server(Wanted& wanted, bool& reached);
+  // The end of a call that another request makes, or made.
+  [[nodiscard]] boost::asio::awaitable<Result> wait_for(Wanted& wanted, KeyedCalls::CallPtr call);
+  void note_outside(const Wanted& wanted, std::string_view outcome, Duration took);
   // The lease that the call runs in; else why there is none.
   [[nodiscard]] boost::asio::awaitable<tl::expected<std::string, Result>> lease_for(Wanted& wanted);
   [[nodiscard]] boost::asio::awaitable<tl::expected<std::string, Result>> acquire(Wanted& wanted);
@@ -71,6 +79,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
   const ExecutorParts parts_;
   const ExecutorOptions options_;
   Trajectories trajectories_;
+  KeyedCalls keyed_;
   CallBook book_;
   std::uint64_t requests_ = 0;
   std::uint64_t errors_ = 0;

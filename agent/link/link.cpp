@@ -154,7 +154,9 @@ void ContainerLink::repeat(const Batch& batch, const Error& error) {
     if (pending.sent && !pending.first_break) pending.first_break = now();
     const bool too_long = pending.first_break && now() - *pending.first_break > limits.repeat_limit;
     if (too_long) finish(pending, local_result(pending.call, Cause::transport, error.message, Started::unknown));
-    if (!too_long) slots_[pending.call.slot].waiting.push_front(*each);
+    if (too_long) continue;
+    slots_[pending.call.slot].waiting.push_front(*each);
+    if (pending.sent) ++options_.counts->repeats;
   }
   waiting_to_retry_ = true;
   retry_timer_.expires_after(backoff_);
@@ -174,7 +176,7 @@ void ContainerLink::answer_rest(const Batch& batch, Cause cause, const Error& er
 
 void ContainerLink::settle(const Batch& batch, const Outcome& outcome) {
   using Kind = Outcome::Kind;
-  if (outcome.kind == Kind::nonsense) ++protocol_errors_;
+  if (outcome.kind == Kind::nonsense) ++options_.counts->protocol_errors;
   switch (outcome.kind) {
     case Kind::complete: break;
     case Kind::cut: repeat(batch, outcome.error); break;

@@ -43,12 +43,20 @@ struct LinkLimits {
   std::chrono::milliseconds health_limit{2'000};
 };
 
+// What the links of an agent did, for its metrics; it outlives each of them.
+struct LinkCounts {
+  std::uint64_t batches = 0;          // sent
+  std::uint64_t repeats = 0;          // calls that were asked for again after their connection broke
+  std::uint64_t protocol_errors = 0;  // answers that were not the protocol
+};
+
 struct LinkOptions {
   http::Address address;
   std::string boot_id;
   unsigned slots = 1;
   std::chrono::seconds detach{600};  // how long slotd lets calls live on whose connection broke
   LinkLimits limits;
+  std::shared_ptr<LinkCounts> counts = std::make_shared<LinkCounts>();
 };
 
 // Output of a running command, in order and without repeats. Called on the io_context's thread.
@@ -114,8 +122,9 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   [[nodiscard]] const std::string& boot_id() const { return options_.boot_id; }
   // "unix:PATH" or "http://HOST:PORT"
   [[nodiscard]] std::string address() const;
-  // Answers of this container that were not the protocol.
-  [[nodiscard]] std::uint64_t protocol_errors() const { return protocol_errors_; }
+  // Transfers and artifacts that wait for their turn.
+  [[nodiscard]] std::size_t transfers_waiting() const { return transfers_->waiting(); }
+  [[nodiscard]] const LinkCounts& counts() const { return *options_.counts; }
 
  private:
   struct Pending;

@@ -55,6 +55,7 @@ asio::awaitable<ContainerLink::Outcome> ContainerLink::exchange(const Batch& bat
   auto loan = co_await work_->borrow(patience);
   if (!loan) co_return Outcome{Kind::cut, Error{"connect", "no connection to the container is free", {}}};
   for (const PendingPtr& pending : batch) pending->sending = true;
+  ++options_.counts->batches;
   const auto head = co_await loan->send(batch_request(batch), patience);
   for (const PendingPtr& pending : batch) {
     pending->sending = false;

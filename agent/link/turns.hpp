@@ -32,6 +32,8 @@ class Turns : public std::enable_shared_from_this<Turns> {
     co_return make_turn();
   }
 
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+
  private:
   [[nodiscard]] Turn make_turn() {
     return Turn(this, [self = shared_from_this()](void*) { self->give_back(); });

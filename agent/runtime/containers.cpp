@@ -96,6 +96,7 @@ asio::awaitable<void> Runtime::welcome(drivers::ContainerFacts facts) {
   options.boot_id = facts.boot_id;
   options.slots = facts.slots;
   options.limits = options_.link;
+  options.counts = link_counts_;
   const auto known = containers_.find(facts.id);
   const auto job = known == containers_.end() ? jobs_.end() : jobs_.find(known->second.job);
   if (job != jobs_.end()) {

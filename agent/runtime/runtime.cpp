@@ -52,6 +52,7 @@ asio::awaitable<Expected<void>> Runtime::start() {
   const auto found = co_await driver_.adopt();
   if (!found) co_return tl::unexpected(found.error());
   for (const drivers::ContainerFacts& facts : *found) heard(facts);
+  started_ = true;
   co_return Expected<void>{};
 }
 

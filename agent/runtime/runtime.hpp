@@ -129,7 +129,11 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   // Ends every lease, call and container; gracefully until the deadline, then by force. The error names what is left.
   [[nodiscard]] boost::asio::awaitable<Expected<void>> stop(Deadline graceful_until);
 
+  // start() has returned: what an earlier life left has been seen to.
+  [[nodiscard]] bool started() const { return started_; }
   [[nodiscard]] const pool::Pool& pool() const { return pool_; }
+  // Of all links that there were.
+  [[nodiscard]] const LinkCounts& link_counts() const { return *link_counts_; }
   // What the containers said of themselves when they came up, by id.
   [[nodiscard]] const std::map<std::string, HealthFacts>& health() const { return health_; }
   // Applied and not gone, by name.
@@ -193,6 +197,8 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   std::map<std::string, std::map<std::string, std::string>, std::less<>> labels_;  // of live leases
   pool::RequestId next_request_ = 1;
   std::deque<pool::Event> events_;
+  const std::shared_ptr<LinkCounts> link_counts_ = std::make_shared<LinkCounts>();
+  bool started_ = false;
   bool stepping_ = false;
   bool wanted_changed_ = false;
 };

@@ -7,6 +7,7 @@
 #include "cli/remote/commands.hpp"
 #include "cli/remote/remote.hpp"
 #include "cli/remote/table.hpp"
+#include "cli/terminal.hpp"
 
 namespace berth::cli {
 

@@ -19,7 +19,7 @@ std::optional<PoolText> pool_text(const JobOptions& options) {
       std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
     return std::nullopt;
   }
-  return PoolText{job->name, *std::move(yaml)};
+  return PoolText{job->name, *std::move(yaml), !job->inputs.empty()};
 }
 
 bool is_job_file(std::string_view text) {

@@ -12,10 +12,11 @@ namespace berth::cli {
 
 struct PoolText {
   std::string name;
-  std::string yaml;  // one line; --set and --driver applied
+  std::string yaml;         // one line; --set and --driver applied
+  bool has_inputs = false;  // which are not in it
 };
 
-// Complaints, and what is not sent and would be missed, go to stderr; nothing: the file is bad.
+// Complaints go to stderr; nothing: the file is bad.
 [[nodiscard]] std::optional<PoolText> pool_text(const JobOptions& options);
 
 // As against the name of a job: it has a slash, or ends in .yaml or .yml.

@@ -21,7 +21,7 @@ TEST_P(LyingServer, EndsTheCallAsProtocolAndTheNextOneWorks) {
   EXPECT_TRUE(of_a.output.empty() || of_a.output == "secret-a");
   EXPECT_TRUE(of_b.output.empty() || of_b.output == "secret-b");
   EXPECT_TRUE(cause_of(of_a) == "protocol" || cause_of(of_b) == "protocol") << of_a.metadata << of_b.metadata;
-  EXPECT_GE(link->protocol_errors(), 1U);
+  EXPECT_GE(link->counts().protocol_errors, 1U);
   server->options.lie = Lie::none;
   EXPECT_EQ(run("slot_0", "after", "echo fine").output, "fine");
 }
