@@ -108,9 +108,7 @@ asio::awaitable<IoResult> Wire::read_through_layer(std::span<char> into, Deadlin
   co_return IoResult{IoStatus::failed, 0};
 }
 
-// The socket may be ready again and again without a byte for the caller, so the deadline is looked at here too.
 asio::awaitable<IoStatus> Wire::await_layer(Deadline deadline) {
-  if (deadline.expired(now())) co_return IoStatus::timed_out;
   wait_until(deadline.at());
   const auto kind = layer_->wants_write() ? Socket::wait_write : Socket::wait_read;
   const auto [error] = co_await socket_.async_wait(kind, kAwait);

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <gmock/gmock.h>
 #include <stdlib.h>
 
@@ -105,10 +106,11 @@ TEST_F(TlsClient, SaysThatAServerSpeaksNoTls) {
   expect_refused(address(server.port()), "speaks no TLS", "http://");
 }
 
-// A server of one connection that does what it is told, on a thread of its own.
+// A server that does what it is told with one connection after the other, on a thread of its own.
 class Script {
  public:
-  explicit Script(std::function<void(int)> part) : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Script(std::function<void(int)> part, int connections = 1)
+      : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -118,9 +120,11 @@ class Script {
     socklen_t size = sizeof address;
     ::getsockname(listening_.get(), generic, &size);
     port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this, play = std::move(part)] {
-      const UniqueFd one(::accept(listening_.get(), nullptr, nullptr));
-      play(one.get());
+    thread_ = std::thread([this, connections, play = std::move(part)] {
+      for (int i = 0; i < connections; ++i) {
+        const UniqueFd one(::accept(listening_.get(), nullptr, nullptr));
+        if (one) play(one.get());
+      }
     });
   }
   ~Script() {
@@ -201,6 +205,33 @@ TEST_F(TlsClient, KeepsAConnectionOnWhichTicketsWait) {
   const http::ClientRequest request;
   ASSERT_TRUE(http::run(context_, client.open(http::soon())));
   for (int i = 0; i < 2; ++i) EXPECT_EQ(http::code_of(http::run(context_, client.send(request, http::soon()))), "ok");
+}
+
+TEST_F(TlsClient, SeesAnEndBehindTickets) {
+  const OrdinaryServer ordinary(authority_.issue());
+  std::atomic<int> connections = 0;
+  std::atomic<bool> ended = false;
+  const Script server(
+      [&](int fd) {
+        const Ssl ssl = ordinary.accept(fd);
+        if (connections++ > 0) {
+          read_head(ssl.get());
+          put(ssl.get(), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+        SSL_shutdown(ssl.get());
+        ::shutdown(fd, SHUT_WR);
+        ended = true;
+        char byte = 0;
+        while (::recv(fd, &byte, 1, 0) > 0) {
+        }
+      },
+      2);
+  http::ClientConnection client(context_, address(server.port()));
+  ASSERT_TRUE(http::run(context_, client.open(http::soon())));
+  ASSERT_TRUE(http::eventually([&] { return ended.load(); }));
+  http::ClientRequest request;
+  request.method = "POST";  // would not be sent twice
+  EXPECT_EQ(http::code_of(http::run(context_, client.send(request, http::soon()))), "ok");
 }
 
 TEST_F(TlsClient, WaitsForNoHandshakeBeyondItsDeadline) {

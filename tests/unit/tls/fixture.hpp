@@ -31,6 +31,7 @@ class Files {
 
 class Tls : public ::testing::Test {
  protected:
+  Tls();
   [[nodiscard]] http::AcceptLayer layer_for(const Identity& identity) {
     return [context = files_.server(identity)](int fd) { return context.layer(fd); };
   }

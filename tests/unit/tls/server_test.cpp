@@ -87,6 +87,24 @@ TEST_F(TlsServer, StreamsPiecesOfEverySize) {
   EXPECT_EQ(whole->body, std::string(1 + 2 + 16'380 + 16'384 + 16'390 + 100'000, 'y'));
 }
 
+TEST_F(TlsServer, SendsASmallPieceWithItsFramingAsOneRecord) {
+  const auto stream = [](http::Exchange& exchange) -> boost::asio::awaitable<void> {
+    http::Response head;
+    static_cast<void>(co_await exchange.begin_stream(std::move(head)));
+    static_cast<void>(co_await exchange.write("hello"));
+    static_cast<void>(co_await exchange.end_stream());
+  };
+  TestServer server(stream, {}, layer());
+  RawTls client(server.port());
+  ASSERT_TRUE(client.shake_hands());
+  client.send(http::request("GET /"));
+  char record[1000];
+  EXPECT_GT(SSL_read(client.ssl(), record, sizeof record), 0);
+  const int size = SSL_read(client.ssl(), record, sizeof record);
+  ASSERT_GT(size, 0);
+  EXPECT_EQ(std::string(record, static_cast<std::size_t>(size)), "5\r\nhello\r\n");
+}
+
 TEST_F(TlsServer, SpeaksTheNewestVersionAndNoneBefore1Point2) {
   TestServer server(http::echo, {}, layer());
   RawTls newest(server.port());
@@ -248,10 +266,12 @@ TEST_F(TlsServer, NoticesHangUpsWhileItWorks) {
   }
 }
 
-// Streams until that fails.
+// Streams until that fails, even when the peer says that it leaves.
 struct Endless {
   http::Handler handler() {
     return [this](http::Exchange& exchange) -> boost::asio::awaitable<void> {
+      static_cast<void>(co_await exchange.read_body(1000));
+      exchange.on_disconnect([this] { gone = true; });
       const std::string piece(100'000, 'z');
       http::Response head;
       Expected<void> sent = co_await exchange.begin_stream(std::move(head));
@@ -260,6 +280,7 @@ struct Endless {
     };
   }
   std::string outcome;
+  std::atomic<bool> gone = false;
 };
 
 TEST_F(TlsServer, CutsAReaderThatTakesNothing) {
@@ -286,6 +307,7 @@ TEST_F(TlsServer, StopsSendingToWhoSaidGoodbyeAndLeft) {
     char byte = 0;
     ASSERT_EQ(SSL_read(client.ssl(), &byte, 1), 1);
     client.say_end();
+    EXPECT_TRUE(http::eventually([&] { return endless.gone.load(); }));
     client.socket().reset();
     EXPECT_TRUE(http::eventually([&] { return server.connections() == 0; }));
   }
