@@ -30,7 +30,7 @@ void write(const pool::LeaseEnded& effect) {
        {"trajectory", effect.lease.trajectory},
        {"slot", slot_of(effect.lease)},
        {"why", std::string(pool::to_string(effect.why))},
-       {"message", effect.message}});
+       {"detail", effect.message}});
 }
 
 void write(const pool::SlotChanged& effect) {

@@ -30,9 +30,10 @@ def bearer(name):
 
 
 class Agent:
-    """One running agent with tokens. `user` is the uid it runs as."""
+    """One running agent with tokens. `user` is the uid it runs as; `prepare` is given its folder before it starts, and
+    returns more of its configuration."""
 
-    def __init__(self, user=0, config="", jobs=(), drain=DRAIN):
+    def __init__(self, user=0, config="", jobs=(), drain=DRAIN, prepare=None):
         self.user = user
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-agent-"))
         self.folder.chmod(0o755)
@@ -42,6 +43,7 @@ class Agent:
         (self.folder / "tokens").write_text(TOKENS)
         (self.folder / "tokens").chmod(0o600)
         (self.folder / "jobs").mkdir()
+        config += prepare(self.folder) if prepare else ""
         for number, text in enumerate(jobs):
             (self.folder / "jobs" / f"{number}.yaml").write_text(text)
         (self.folder / "agent.yaml").write_text(
@@ -61,7 +63,7 @@ class Agent:
     def connect(self):
         def port():
             assert self.process.poll() is None, f"the agent ended\n{self.log()}"
-            return re.search(r"agent serves address=http://127\.0\.0\.1:(\d+)", self.log())
+            return re.search(r'agent serves"?[ ,]"?address"?[=:]"?http://127\.0\.0\.1:(\d+)', self.log())
 
         self.port = int(wait_until(port, START_LIMIT, "the agent listens")[1])
         return self

@@ -23,7 +23,7 @@ def user(request):
 @pytest.fixture(scope="session")
 def agent(user):
     """An agent with job `pool` that the tests of one file share. A test that spoils it uses `start` instead."""
-    one = Agent(user=user)
+    one = Agent(user=user, config="default_job: pool\n")
     try:
         one.connect().put_job(POOL)
         wait_until(lambda: one.as_(None).get("/readyz").status == 200, START_LIMIT, "the pool is up")

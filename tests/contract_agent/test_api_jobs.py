@@ -66,6 +66,7 @@ def test_every_complaint_of_a_bad_job_is_told_with_its_place(agent):
 @pytest.mark.parametrize("text, code", [
     ("job: other\nisolation: best-effort\n", "bad_request"),
     ("job: here\nisolation: best-effort\nrootfs: /etc\n", "rootfs_refused"),
+    ("job: here\nisolation: best-effort\ninputs: [{from: /etc/passwd, to: /workspace/p}]\n", "inputs_refused"),
     ("job: here\ndriver: docker\nimage: x\n", "driver_unavailable"),
     ("", "bad_job"), ("[]", "bad_job"), ("{{{", "bad_job"), ("\0", "bad_job"), ("job: here\njob: here\n", "bad_job"),
 ])

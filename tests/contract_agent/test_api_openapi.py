@@ -13,13 +13,13 @@ import pytest
 
 from agent_harness import SECRETS, Lease
 
-SOURCE = pathlib.Path(os.environ["BERTH_SOURCE_DIR"]) / "agent/api"
+SOURCE = pathlib.Path(os.environ["BERTH_SOURCE_DIR"]) / "agent"
 METHODS = ("get", "put", "post", "patch", "delete")
 
 
 @functools.cache
 def document():
-    return json.loads((SOURCE / "openapi.json").read_text())
+    return json.loads((SOURCE / "api/openapi.json").read_text())
 
 
 def operations():
@@ -45,7 +45,7 @@ def resolved(value):
 
 
 def table_of_routes():
-    text = (SOURCE / "routes.cpp").read_text()
+    text = (SOURCE / "api/routes.cpp").read_text() + (SOURCE / "executor/executor.cpp").read_text()
     return {(method.lower(), path.replace("...}", "}")) for method, path in re.findall(r'Route\{"(\w+)", "([^"]+)"', text)}
 
 
@@ -110,6 +110,27 @@ def requests(lease):
     for query in ("", "?stream=1", "?stream=1&output=1"):
         yield "post", "/v1/batch", "/v1/batch" + query, [{"lease": lease.id, **call}, {"lease": "nobody", **call}, 5]
     yield "post", "/v1/batch", "/v1/batch", {}
+    yield from executor_requests()
+
+
+def executor_requests():
+    """Good and bad requests to the tool-executor routes."""
+    one = {"trajectory_id": "described"}
+    artifacts = {"read": {"path": "file"}, "list": {"recursive": True}, "archive": {}}
+    for path in ("/", "/health", "/status"):
+        yield "get", path, path, None
+    for kind, fields in artifacts.items():
+        yield "post", f"/artifacts/{kind}", f"/artifacts/{kind}", {**one, **fields}
+    for name, arguments in (("terminal", {"command": "echo x > file"}), ("terminal", {"background": True}), ("bash", {}),
+                            ("read_file", {"path": "none"}), ("web_search", {})):
+        yield "post", "/execute", "/execute", {**one, "tool": {"name": name, "arguments": arguments, "uniq_id": "u"}}
+    for kind, fields in artifacts.items():
+        for more in ({}, {"path": "nothing"}, {"path": 5}):
+            yield "post", f"/artifacts/{kind}", f"/artifacts/{kind}", {**one, **fields, **more}
+    for body in ({}, [], b"{", b"", b"x" * (3 << 20)):
+        yield "post", "/execute", "/execute", body
+        yield "post", "/release", "/release", body
+    yield "post", "/release", "/release", one
 
 
 def test_every_answer_is_as_described(agent):

@@ -1,84 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tool-executor routes: points 72 to 80 of the contract, over HTTP, with real slot servers."""
 import base64
-import http.server
 import io
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import threading
 import time
 
 import pytest
 
-from agent_harness import SECRETS, SIGHT, START_LIMIT, Agent, wait_until
+from agent_harness import SECRETS, SIGHT, wait_until
+from executor_harness import NO_SLOT, POOL, TOOL_SERVER_TOKEN, Run, begin, detail, executor_agent, queue_size, tool_server
 
-POOL = "job: pool\nslots: 6\ncontainers: {min: 1, max: 2}\nisolation: best-effort\nslot: {network: full}\n"
-FIVE = {"success", "output", "error", "metadata", "uniq_id"}
-NO_SLOT = "No active slot for trajectory (run a sandbox tool first)"
 EXAMPLE = pathlib.Path(os.environ["BERTH_SOURCE_DIR"]) / "examples/executor_client.py"
 EXAMPLE_SECONDS = 60 * 5
 GRACE = 3 * 5  # a caller that went away keeps its call for so long at most
 
 
-class ToolServer(http.server.ThreadingHTTPServer):
-    """Keeps what it was sent; answers what the tool's name says."""
-
-    def __init__(self):
-        self.seen = []
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.seen.append((self.path, self.headers["Authorization"], body))
-        tool = body["tool"]["name"]
-        answer = {"success": True, "output": "found", "error": "", "metadata": {"hits": 1}, "uniq_id": "theirs"}
-        text = {"broken": b"<html>", "unsaid": b"{}"}.get(tool, json.dumps(answer).encode())
-        self.send_response(503 if tool == "busy" else 200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def outside():
-    server = ToolServer()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def begin(user, pool=POOL, config=""):
-    one = Agent(user=user, config="default_job: pool\n" + config)
-    one.connect().put_job(pool)
-    wait_until(lambda: one.as_(None).get("/readyz").status == 200, START_LIMIT, "the pool is up")
-    return one
+    with tool_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def agent(user, outside):
-    """One with a default job and a tool server, for tests that do not spoil it."""
-    secret = pathlib.Path(tempfile.mkdtemp(prefix="berth-secret-"))
-    secret.chmod(0o755)
-    (secret / "token").write_text("word-for-the-tool-server\n")
-    address = f"http://127.0.0.1:{outside.server_address[1]}/base"
-    one = begin(user, config=f"tool_server: {{url: \"{address}\", token_file: {secret}/token}}\n")
-    try:
+    """For tests that do not spoil it."""
+    with executor_agent(user, outside) as one:
         yield one
-    finally:
-        one.stop()
-        shutil.rmtree(secret)
 
 
 @pytest.fixture
@@ -86,38 +39,6 @@ def run(agent, request):
     one = Run(agent, request.node.name)
     yield one
     one.release()
-
-
-class Run:
-    """A trajectory of alice's."""
-
-    def __init__(self, agent, name, token="alice"):
-        self.agent, self.name, self.wire = agent, name, agent.as_(token)
-
-    def post(self, tool, arguments=None, headers=None, **fields):
-        body = {"trajectory_id": self.name, "tool": {"name": tool, "arguments": arguments or {}, "uniq_id": "u1"}, **fields}
-        return self.wire.post("/execute", body, headers=headers)
-
-    def call(self, tool, arguments=None, **fields):
-        reply = self.post(tool, arguments, **fields)
-        assert reply.status == 200, (reply.status, reply.body, self.agent.log())
-        result = reply.json()
-        assert set(result) == FIVE and result["uniq_id"] == "u1", result
-        return result
-
-    def sh(self, command, **fields):
-        return self.call("terminal", {"command": command}, **fields)
-
-    def release(self):
-        reply = self.wire.post("/release", {"trajectory_id": self.name, "reset_workspace": True})
-        assert (reply.status, reply.json()) == (200, {"status": "ok"})
-
-    def leases(self):
-        return [each for each in self.agent.as_("root").get("/v1/leases").json()["leases"] if each["trajectory"] == self.name]
-
-
-def detail(reply):
-    return reply.status, reply.json()["detail"]
 
 
 def test_72_open_routes(agent):
@@ -246,8 +167,8 @@ def test_76_limits(run, fields, said, seconds):
 def test_77_external_tools(outside, run):
     result = run.call("web_search", {"query": "x"}, timeout_s=7)
     assert (result["success"], result["output"], result["metadata"]) == (True, "found", {"hits": 1})
-    path, token, body = outside.seen[-1]
-    assert (path, token) == ("/base/execute", "Bearer word-for-the-tool-server")
+    path, fields, body = outside.seen[-1]
+    assert (path, fields["Authorization"]) == ("/base/execute", f"Bearer {TOOL_SERVER_TOKEN}")
     assert body == {"trajectory_id": run.name, "timeout_s": 7,
                     "tool": {"name": "web_search", "arguments": {"query": "x"}, "uniq_id": "u1"}}
     assert run.leases() == []
@@ -282,7 +203,7 @@ def test_77_without_a_tool_server_or_a_job(start):
     run = Run(bare, "t")
     answer = run.call("web_search")
     assert answer["error"] == "Unknown tool: web_search"
-    assert answer["metadata"]["hint"] == "External tool not available (ToolServer not configured)"
+    assert answer["metadata"]["hint"] == "External tool not available (ToolServer not configured): web_search"
     assert run.sh("echo x")["error"] == "No default job"
 
 
@@ -316,7 +237,7 @@ def test_78_79_80_the_holder_goes_on_and_who_waits_starts_after_it(tight):
         command = f"echo {number} >> order; cat order"
         threads.append(threading.Thread(target=lambda c=command, t=limit: done.append(waiter.sh(c, timeout_s=t)["output"])))
         threads[-1].start()
-        wait_until(lambda: tight.as_(None).get("/status").json()["queue_size"] == len(threads), SIGHT, "it waits")
+        wait_until(lambda: queue_size(tight) == len(threads), SIGHT, "it waits")
         assert holder.sh("echo on")["output"] == "on"
     holder.release()
     for thread in threads:
@@ -325,7 +246,7 @@ def test_78_79_80_the_holder_goes_on_and_who_waits_starts_after_it(tight):
     threads = [threading.Thread(target=lambda: done.append(holder.sh("true", timeout_s=300))) for _ in range(3)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: tight.as_(None).get("/status").json()["queue_size"] == 3, SIGHT, "they wait")
+    wait_until(lambda: queue_size(tight) == 3, SIGHT, "they wait")
     holder.release()  # what still waits never runs
     for thread in threads:
         thread.join(SIGHT)
@@ -338,12 +259,11 @@ def test_80_a_caller_that_goes_away_while_it_waits_gets_no_slot(tight):
     holder, waiter = Run(tight, "a"), Run(tight, "b")
     holder.sh("true")
     body = {"trajectory_id": "b", "tool": {"name": "terminal", "arguments": {"command": "true"}, "uniq_id": "u"}, "timeout_s": 600}
-    queue = lambda: tight.as_(None).get("/status").json()["queue_size"]
     connection = waiter.wire.connection()
     connection.request("POST", "/execute", json.dumps(body), waiter.wire.headers)
-    wait_until(lambda: queue() == 1, SIGHT, "it waits")
+    wait_until(lambda: queue_size(tight) == 1, SIGHT, "it waits")
     connection.close()
-    wait_until(lambda: queue() == 0, GRACE, "it has gone")
+    wait_until(lambda: queue_size(tight) == 0, GRACE, "it has gone")
     holder.release()
     assert holder.sh("echo on")["output"] == "on" and waiter.leases() == []
 
