@@ -57,6 +57,13 @@ void Pool::Core::on(const ContainerRebooted& event) {
   }
 }
 
+void Pool::Core::on(const ContainerStopped& event) {
+  const Container* container = find(event.container);
+  const bool asked = container != nullptr && container->state == ContainerState::stopping;
+  const std::string why = asked ? container->cause : "stopped by somebody else";
+  gone(event.container, why);
+}
+
 void Pool::Core::on(const DrainRequested& event) {
   if (Container* container = find(event.container)) drain(*container, "asked for");
 }

@@ -80,7 +80,7 @@ class Pool::Core {
   void on(const ContainerStarted& event);
   void on(const ContainerFailed& event) { gone(event.container, event.why); }
   void on(const ContainerLost& event) { gone(event.container, event.why); }
-  void on(const ContainerStopped& event) { gone(event.container, "stopped by somebody else"); }
+  void on(const ContainerStopped& event);
   void on(const ContainerSuspect& event);
   void on(const ContainerHealthy& event);
   void on(const ContainerRebooted& event);

@@ -155,6 +155,19 @@ TEST_F(Containers, ThatDoNotStopAreAskedAgain) {
   EXPECT_THAT(all<StartContainer>(), SizeIs(1));
 }
 
+TEST_F(Containers, ThatWereAskedToStopAreGoneForTheReasonTheyWereAsked) {
+  const std::string id = one_up(1);
+  send(DrainRequested{id});
+  send(ContainerStopped{id});
+  EXPECT_EQ(only<ContainerChanged>().from, ContainerState::stopping);
+  EXPECT_EQ(only<ContainerChanged>().why, "asked for");
+}
+
+TEST_F(Containers, ThatNobodyAskedToStopSaySo) {
+  send(ContainerStopped{one_up(1)});
+  EXPECT_EQ(only<ContainerChanged>().why, "stopped by somebody else");
+}
+
 TEST_F(Containers, ThatDoNotComeUpInTimeAreGivenUp) {
   send(job_of(1, 1, 1));
   const std::string id = only<StartContainer>().container;
