@@ -5,9 +5,11 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 
 #include "bench/stats.hpp"
 
@@ -32,6 +34,30 @@ std::size_t length_in(std::string_view head) {
   return length;
 }
 
+Expected<UniqueFd> dial_port(std::uint16_t port) {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int on = 1;
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    return fail_errno("connect to 127.0.0.1:" + std::to_string(port), errno);
+  return fd;
+}
+
+Expected<UniqueFd> dial_path(const std::string& path) {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return fail("connect", path + " is too long for a socket");
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    return fail_errno("connect to " + path, errno);
+  return fd;
+}
+
 }  // namespace
 
 std::string prepare(std::string_view method, std::string_view target, std::string_view body) {
@@ -42,18 +68,10 @@ std::string prepare(std::string_view method, std::string_view target, std::strin
   return text.append("\r\n").append(body);
 }
 
-Expected<Caller> Caller::connect(std::uint16_t port) {
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const int on = 1;
-  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    return fail_errno("connect to 127.0.0.1:" + std::to_string(port), errno);
-  }
-  return Caller(std::move(fd));
+Expected<Caller> Caller::connect(const Endpoint& to) {
+  auto fd = to.unix_path.empty() ? dial_port(to.port) : dial_path(to.unix_path);
+  if (!fd) return tl::unexpected(fd.error());
+  return Caller(std::move(*fd));
 }
 
 Expected<void> Caller::send(std::string_view request) {
@@ -115,11 +133,11 @@ Expected<std::vector<double>> call_serially(Caller& caller, std::string_view req
   return samples;
 }
 
-Expected<double> call_rate(std::uint16_t port, const std::vector<std::string>& requests, int count, Judge is_good) {
+Expected<double> call_rate(const Endpoint& to, const std::vector<std::string>& requests, int count, Judge is_good) {
   std::vector<Caller> callers;
   std::vector<pollfd> waits;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    auto caller = Caller::connect(port);
+    auto caller = Caller::connect(to);
     if (!caller) return tl::unexpected(caller.error());
     waits.push_back({caller->fd(), POLLIN, 0});
     callers.push_back(std::move(*caller));

@@ -20,9 +20,18 @@ struct Answer {
   std::string_view body;  // until the next call
 };
 
+// A port of 127.0.0.1, or the path of a unix socket.
+struct Endpoint {
+  Endpoint(std::uint16_t loopback_port) : port(loopback_port) {}
+  Endpoint(std::string path) : unix_path(std::move(path)) {}
+
+  std::uint16_t port = 0;
+  std::string unix_path;  // empty: the port
+};
+
 class Caller {
  public:
-  [[nodiscard]] static Expected<Caller> connect(std::uint16_t port);
+  [[nodiscard]] static Expected<Caller> connect(const Endpoint& to);
 
   // Errors: "transport".
   [[nodiscard]] Expected<Answer> call(std::string_view request);
@@ -45,7 +54,7 @@ using Judge = bool (*)(const Answer&);
                                                           Judge is_good);
 
 // Answers a second: each request on a connection of its own, all at once, until `count` answers have come.
-[[nodiscard]] Expected<double> call_rate(std::uint16_t port, const std::vector<std::string>& requests, int count,
+[[nodiscard]] Expected<double> call_rate(const Endpoint& to, const std::vector<std::string>& requests, int count,
                                          Judge is_good);
 
 }  // namespace berth::bench

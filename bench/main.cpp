@@ -42,7 +42,8 @@ std::string environment_of(const Wishes& wishes) {
 
 std::vector<Measurement> all_measurements() {
   std::vector<Measurement> all;
-  for (auto group : {latency_measurements, load_measurements, size_measurements, life_measurements}) {
+  for (auto group : {latency_measurements, load_measurements, size_measurements, life_measurements, agent_measurements,
+                     crowd_measurements}) {
     for (Measurement& one : group()) all.push_back(std::move(one));
   }
   return all;
@@ -68,16 +69,21 @@ std::vector<Row> measure(const Wishes& wishes) {
 
 int main(int argc, char** argv) {
   Wishes wishes;
-  wishes.setup.slotd_binary = beside_this_program("berth-slotd");
+  Setup& setup = wishes.setup;
+  setup.slotd_binary = beside_this_program("berth-slotd");
+  setup.berth_binary = beside_this_program("berth");
+  setup.container_binary = beside_this_program("berth-bench-container");
   CLI::App app("Measures Berth against its budgets: medians of paired runs. Exit code 1 when a starred row is missed.");
-  app.add_option("--slotd", wishes.setup.slotd_binary, "the berth-slotd to measure")->check(CLI::ExistingFile);
+  app.add_option("--slotd", setup.slotd_binary, "the berth-slotd to measure")->check(CLI::ExistingFile);
+  app.add_option("--berth", setup.berth_binary, "the berth whose agent is measured")->check(CLI::ExistingFile);
   app.add_option("--json", wishes.json_file, "also write the figures to this file");
-  app.add_option("--rounds", wishes.setup.rounds, "paired runs of each ratio")->check(CLI::Range(1, 100));
+  app.add_option("--rounds", setup.rounds, "paired runs of each ratio")->check(CLI::Range(1, 100));
   app.add_option("--only", wishes.only, "names of the rows to measure");
   app.add_flag_callback(
       "--quick",
       [&] {
-        wishes.setup = {wishes.setup.slotd_binary, 1, 10};
+        setup.rounds = 1;
+        setup.scale = 10;
       },
       "a rough look in seconds");
   CLI11_PARSE(app, argc, argv);

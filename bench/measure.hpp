@@ -17,6 +17,8 @@ inline constexpr int kSlots = 10;
 
 struct Setup {
   std::string slotd_binary;
+  std::string berth_binary;
+  std::string container_binary;  // berth-bench-container
   int rounds = 5;
   int scale = 1;  // samples are divided by it, for a quick look
 };
@@ -32,6 +34,8 @@ struct Measurement {
 [[nodiscard]] std::vector<Measurement> load_measurements();
 [[nodiscard]] std::vector<Measurement> size_measurements();
 [[nodiscard]] std::vector<Measurement> life_measurements();
+[[nodiscard]] std::vector<Measurement> agent_measurements();
+[[nodiscard]] std::vector<Measurement> crowd_measurements();
 
 // The request of one tool call, in a slot.
 [[nodiscard]] std::string execute(int slot, const std::string& tool, const std::string& args,

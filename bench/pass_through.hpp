@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The least a program between caller and slotd can cost: a bare Asio relay that copies bytes both ways.
+// The least a program between caller and slotd can cost: a bare Asio relay that copies bytes both ways, from a port of
+// 127.0.0.1.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
+#include "bench/caller.hpp"
+
 namespace berth::bench {
 
 class PassThrough {
  public:
-  explicit PassThrough(std::uint16_t upstream_port);
+  explicit PassThrough(const Endpoint& upstream);
   ~PassThrough();
   PassThrough(const PassThrough&) = delete;
   PassThrough& operator=(const PassThrough&) = delete;

@@ -112,6 +112,10 @@ UniqueFd above_ten(const UniqueFd& fd) {
 
 }  // namespace
 
+Expected<double> memory_of(int pid, const std::string& key) {
+  return kilobytes_in(proc_file(pid, "status"), key);
+}
+
 Expected<SlotdProcess> SlotdProcess::start(const std::string& binary, int slots) {
   auto ready = make_pipe();
   auto lifeline = make_pipe();
@@ -152,10 +156,6 @@ SlotdProcess::~SlotdProcess() {
   }
   std::error_code ignored;
   if (!data_dir_.empty()) std::filesystem::remove_all(data_dir_, ignored);
-}
-
-Expected<double> SlotdProcess::memory(const std::string& key) const {
-  return kilobytes_in(proc_file(pid_, "status"), key);
 }
 
 Expected<void> SlotdProcess::forget_peak() const {

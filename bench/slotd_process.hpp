@@ -16,6 +16,9 @@ struct ProcessCount {
   int zombies = 0;
 };
 
+// A value of /proc/PID/status in MiB, e.g. "VmRSS", "VmHWM".
+[[nodiscard]] Expected<double> memory_of(int pid, const std::string& key);
+
 class SlotdProcess {
  public:
   // Waits until it is ready. `binary` is the file to run; the data directory is fresh and removed at the end.
@@ -27,8 +30,7 @@ class SlotdProcess {
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] int pid() const { return pid_; }
 
-  // A value of /proc/PID/status in MiB, e.g. "VmRSS", "VmHWM".
-  [[nodiscard]] Expected<double> memory(const std::string& key) const;
+  [[nodiscard]] Expected<double> memory(const std::string& key) const { return memory_of(pid_, key); }
   // Makes VmHWM start again from the present size.
   [[nodiscard]] Expected<void> forget_peak() const;
   // Every process below slotd, itself not counted.
