@@ -100,9 +100,9 @@ asio::awaitable<void> Api::Impl::get_healthz(Request& request) {
   co_await send_json(request.exchange, 200, dump_json(body));
 }
 
-// Ready: what an earlier life left is cleaned up, every job has the containers that it asks for at least and a slot that
-// can be had, the tool-executor routes have their job, and nobody stops the agent. Why not is told to those who have a
-// token.
+// Ready: what an earlier life left is cleaned up, every job has the containers that it asks for at least and a slot
+// that can be had, the tool-executor routes have their job, and nobody stops the agent. Why not is told to those who
+// have a token.
 asio::awaitable<void> Api::Impl::get_readyz(Request& request) {
   Json reasons = Json::array();
   const auto add = [&reasons](const std::string& job, const std::string& message, const std::string& hint) {

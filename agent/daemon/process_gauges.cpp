@@ -2,12 +2,12 @@
 #include "agent/daemon/process_gauges.hpp"
 
 #include <sys/resource.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
-#include <system_error>
 
 #include "base/fd.hpp"
 

@@ -37,7 +37,7 @@ class KeyedCalls {
         : key(std::move(named)), content(std::move(digest)), news(context, TimePoint::max()) {}
 
     const Key key;
-    const std::string content;  // the same key with another one is another call: refused
+    const std::string content;     // the same key with another one is another call: refused
     std::optional<Result> result;  // none: it runs, or nothing of it is kept any more
     bool over = false;
     TimePoint ended{};

@@ -53,7 +53,8 @@ int put_command(const ApplyOptions& options, bool plan_only) {
   const auto pool = pool_text(options.job);
   if (!pool) return kUsage;
   if (pool->has_inputs)
-    print_warning("inputs stay here: berth run and exec --job FILE put them into slots; berth cp brings files to a lease");
+    print_warning(
+        "inputs stay here: berth run and exec --job FILE put them into slots; berth cp brings files to a lease");
   const auto work = [&](Remote& remote) { return put(remote, options, *pool, plan_only); };
   return with_agent(work, kPlatform);
 }
