@@ -24,7 +24,7 @@ ContainerLink::~ContainerLink() = default;
 
 asio::awaitable<Expected<Result>> ContainerLink::call(Call call, OutputSink sink, std::function<void()> on_start) {
   const auto self = shared_from_this();
-  if (closed_) co_return local_result(call, Cause::container_lost, *closed_, Started::no);
+  if (closed_) co_return local_result(call, Cause::container_lost, *closed_, started(call));
   if (unanswered_.size() >= options_.limits.queue)
     co_return fail("queue_full", "the container has " + std::to_string(unanswered_.size()) + " unanswered calls",
                    "try again later");
@@ -66,11 +66,13 @@ asio::awaitable<Result> ContainerLink::wait_for(PendingPtr pending) {
 }
 
 void ContainerLink::give_up(const PendingPtr& pending, bool alive) {
-  const bool may_run = pending->started() == Started::unknown;
+  const bool may_run = started(pending->call) == Started::unknown;
   finish(*pending, local_result(pending->call, Cause::transport, "the container did not answer by the call's deadline",
-                                pending->started()));
-  // Connections to a server that does not answer would hold up every other call; ids make asking again safe.
-  if (!alive) work_->cut();
+                                started(pending->call)));
+  // Connections to a server that does not answer would hold up every other call; ids make asking again safe. A file on
+  // its way cannot be asked for again, and holds up nobody: it keeps its connection.
+  if (!alive)
+    for (http::ClientConnection* carrier : carriers_) carrier->close();
   if (!may_run) return;
   // The work owns the link from the start: it may outlive whoever asked for it.
   auto work = [self = shared_from_this(), pending]() -> asio::awaitable<void> {
@@ -78,6 +80,12 @@ void ContainerLink::give_up(const PendingPtr& pending, bool alive) {
     co_await self->cancel(call.slot, call.execution_id, call.generation.value_or(0));
   };
   asio::co_spawn(context_, std::move(work), asio::detached);
+}
+
+Started ContainerLink::started(const Call& call) const {
+  const auto slot = slots_.find(call.slot);
+  if (slot == slots_.end()) return Started::no;
+  return slot->second.sent.may_hold(call.generation.value_or(0), call.execution_id) ? Started::unknown : Started::no;
 }
 
 void ContainerLink::finish(Pending& pending, Result result) {
@@ -169,9 +177,14 @@ void ContainerLink::repeat(const Batch& batch, const Error& error) {
   });
 }
 
-void ContainerLink::answer_rest(const Batch& batch, Cause cause, const Error& error, Started started) {
-  for (const PendingPtr& pending : batch)
-    if (!pending->answered) finish(*pending, local_result(pending->call, cause, error.message, started, error.code));
+void ContainerLink::answer_rest(const Batch& batch, Cause cause, const Error& error) {
+  for (const PendingPtr& pending : batch) {
+    if (pending->answered) continue;
+    // What is refused did not begin now; what was sent before a break may have.
+    const bool not_begun = cause == Cause::rejected && !pending->first_break;
+    const Started begun = not_begun ? Started::no : Started::unknown;
+    finish(*pending, local_result(pending->call, cause, error.message, begun, error.code));
+  }
 }
 
 void ContainerLink::settle(const Batch& batch, const Outcome& outcome) {
@@ -180,9 +193,9 @@ void ContainerLink::settle(const Batch& batch, const Outcome& outcome) {
   switch (outcome.kind) {
     case Kind::complete: break;
     case Kind::cut: repeat(batch, outcome.error); break;
-    case Kind::refused: answer_rest(batch, Cause::rejected, outcome.error, Started::no); break;
-    case Kind::lost: answer_rest(batch, Cause::container_lost, outcome.error, Started::unknown); break;
-    case Kind::nonsense: answer_rest(batch, Cause::protocol, outcome.error, Started::unknown); break;
+    case Kind::refused: answer_rest(batch, Cause::rejected, outcome.error); break;
+    case Kind::lost: answer_rest(batch, Cause::container_lost, outcome.error); break;
+    case Kind::nonsense: answer_rest(batch, Cause::protocol, outcome.error); break;
   }
   for (const PendingPtr& pending : batch) leave_slot(*pending);
   pump();
@@ -192,7 +205,7 @@ void ContainerLink::end_slot(std::string_view slot, std::uint64_t generation, Ca
   const auto all = unanswered_;
   for (const auto& [key, pending] : all) {
     if (pending->call.slot != slot || pending->call.generation.value_or(0) > generation) continue;
-    finish(*pending, local_result(pending->call, cause, message, pending->started()));
+    finish(*pending, local_result(pending->call, cause, message, started(pending->call)));
   }
 }
 
@@ -202,7 +215,7 @@ void ContainerLink::close(const std::string& why) {
   retry_timer_.cancel();
   const auto all = unanswered_;
   for (const auto& [key, pending] : all)
-    finish(*pending, local_result(pending->call, Cause::container_lost, why, pending->started()));
+    finish(*pending, local_result(pending->call, Cause::container_lost, why, started(pending->call)));
   work_->close();
   urgent_->close();
 }

@@ -15,10 +15,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/link/sent_ids.hpp"
 #include "agent/link/transfer.hpp"
 #include "agent/link/turns.hpp"
 #include "agent/link/wire.hpp"
@@ -136,6 +138,7 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
     std::deque<PendingPtr> waiting;  // not sent, or to be sent again
     std::size_t in_flight = 0;       // in a batch that is under way; while there are any, the slot sends no others
     std::size_t unanswered = 0;
+    SentIds sent;
     TimePoint busy_until{};  // when the last of them has to be answered
     bool ready = false;      // listed in ready_
   };
@@ -144,6 +147,8 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   void enqueue(const PendingPtr& pending);
   [[nodiscard]] boost::asio::awaitable<Result> wait_for(PendingPtr pending);
   void finish(Pending& pending, Result result);
+  // Whether the execution may have begun: through this request, or through an earlier one with the same id.
+  [[nodiscard]] Started started(const Call& call) const;
   void give_up(const PendingPtr& pending, bool alive);
 
   void pump();
@@ -160,7 +165,9 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   [[nodiscard]] http::ClientRequest batch_request(const Batch& batch) const;
   void settle(const Batch& batch, const Outcome& outcome);
   void repeat(const Batch& batch, const Error& error);
-  void answer_rest(const Batch& batch, Cause cause, const Error& error, Started started);
+  void note_sending(const Batch& batch);
+  void note_sent(const Batch& batch, bool sent);
+  void answer_rest(const Batch& batch, Cause cause, const Error& error);
 
   [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> ask(http::ClientRequest request, bool urgent,
                                                                           Deadline deadline);
@@ -174,11 +181,11 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   std::shared_ptr<http::Connections> work_;    // slots + 1: batches, files, resets
   std::shared_ptr<http::Connections> urgent_;  // 1: health and cancelling, never behind a long transfer
   std::shared_ptr<Turns> transfers_;
+  std::set<http::ClientConnection*> carriers_;  // of work_: those with a batch on them
   boost::asio::steady_timer retry_timer_;
   std::map<std::string, SlotQueue, std::less<>> slots_;
   std::deque<std::string> ready_;  // slots with something to send, first come first served
   std::map<Pending*, PendingPtr> unanswered_;
-  std::uint64_t protocol_errors_ = 0;
   std::chrono::milliseconds backoff_{0};
   bool writing_ = false;
   bool waiting_to_retry_ = false;

@@ -13,6 +13,20 @@ namespace {
 
 constexpr std::size_t kErrorBody = std::size_t{64} << 10;
 
+// Notes a connection as one that carries calls, as long as it lives.
+class Carrying {
+ public:
+  Carrying(std::set<http::ClientConnection*>& all, http::ClientConnection& connection)
+      : all_(all), place_(all.insert(&connection).first) {}
+  Carrying(const Carrying&) = delete;
+  Carrying& operator=(const Carrying&) = delete;
+  ~Carrying() { all_.erase(place_); }
+
+ private:
+  std::set<http::ClientConnection*>& all_;
+  std::set<http::ClientConnection*>::iterator place_;
+};
+
 // Holds the link's only right to write, until done() or the end.
 class Writing {
  public:
@@ -48,19 +62,34 @@ http::ClientRequest ContainerLink::batch_request(const Batch& batch) const {
   return request;
 }
 
+void ContainerLink::note_sending(const Batch& batch) {
+  for (const PendingPtr& pending : batch) {
+    const Call& call = pending->call;
+    pending->sending = true;
+    slots_[call.slot].sent.add(call.generation.value_or(0), call.execution_id);
+  }
+}
+
+void ContainerLink::note_sent(const Batch& batch, bool sent) {
+  for (const PendingPtr& pending : batch) {
+    const Call& call = pending->call;
+    pending->sending = false;
+    pending->sent = pending->sent || sent;
+    if (!sent) slots_[call.slot].sent.take_back(call.generation.value_or(0), call.execution_id);
+  }
+}
+
 asio::awaitable<ContainerLink::Outcome> ContainerLink::exchange(const Batch& batch) {
   using Kind = Outcome::Kind;
   Writing writing(writing_);
   const Deadline patience(now() + options_.limits.silence);
   auto loan = co_await work_->borrow(patience);
   if (!loan) co_return Outcome{Kind::cut, Error{"connect", "no connection to the container is free", {}}};
-  for (const PendingPtr& pending : batch) pending->sending = true;
+  const Carrying carrying(carriers_, *loan);
+  note_sending(batch);
   ++options_.counts->batches;
   const auto head = co_await loan->send(batch_request(batch), patience);
-  for (const PendingPtr& pending : batch) {
-    pending->sending = false;
-    pending->sent = pending->sent || head || head.error().code != "connect";
-  }
+  note_sent(batch, head || head.error().code != "connect");
   if (!head) co_return Outcome{head.error().code == "protocol" ? Kind::nonsense : Kind::cut, head.error()};
   backoff_ = std::chrono::milliseconds(0);
   writing.done();

@@ -39,7 +39,7 @@ bool ContainerLink::take_back(std::string_view slot, std::string_view execution_
     if (here && pending->call.slot == slot && pending->call.execution_id == execution_id) found.push_back(pending);
   }
   for (const PendingPtr& pending : found)
-    finish(*pending, local_result(pending->call, Cause::cancelled, "cancelled before it was sent", Started::no));
+    finish(*pending, local_result(pending->call, Cause::cancelled, "cancelled before it was sent", started(pending->call)));
   return !found.empty();
 }
 
@@ -49,7 +49,8 @@ asio::awaitable<Expected<void>> ContainerLink::cancel(std::string slot, std::str
   const Deadline deadline(now() + kCancelLimit);
   asio::steady_timer pause(context_);
   while (true) {
-    if (take_back(slot, execution_id)) co_return Expected<void>{};
+    // The same id may wait here and run there.
+    if (take_back(slot, execution_id) && !awaits_answer(slot, execution_id)) co_return Expected<void>{};
     http::ClientRequest request;
     request.method = "DELETE";
     request.target = "/slots/" + percent_encode(slot) + "/executions/" + percent_encode(execution_id);

@@ -27,8 +27,6 @@ struct ContainerLink::Pending {
   bool sent = false;     // bytes of it may have reached the server in an earlier or this try
   std::optional<TimePoint> first_break;
   std::map<std::string, std::uint64_t> next_offset;  // stream -> first byte not yet given to the sink
-
-  [[nodiscard]] Started started() const { return sent || sending ? Started::unknown : Started::no; }
 };
 
 // How a batch ended.

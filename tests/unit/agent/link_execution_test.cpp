@@ -37,6 +37,58 @@ TEST_F(LinkExecution, ACallThatWaitsHereIsTakenBackAndNeverSent) {
   EXPECT_THAT(server->cancelled, ::testing::ElementsAre("first"));
 }
 
+TEST_F(LinkExecution, AnIdThatIsAskedForAgainIsNeverSaidNotToHaveBegun) {
+  connect();
+  const auto running = start("slot_0", "same", "hang", 60);
+  loop.until([this] { return server->runs.contains("same"); });
+  const auto again = start("slot_0", "same", "hang", 60);
+  const auto other = start("slot_0", "other", "hang", 60);
+  loop.spin(std::chrono::milliseconds(5));
+  link->close("the container ended");
+  EXPECT_EQ(started_of(wait(running)), "\"unknown\"");
+  EXPECT_EQ(started_of(wait(again)), "\"unknown\"");
+  EXPECT_EQ(started_of(wait(other)), "false");
+}
+
+TEST_F(LinkExecution, AnIdThatEndedAndIsAskedForAgainIsNeverSaidNotToHaveBegun) {
+  connect();
+  EXPECT_TRUE(run("slot_0", "same", "echo x").success);
+  const auto running = start("slot_0", "other", "hang", 60);
+  const auto again = start("slot_0", "same", "echo x", 60);
+  loop.until([this] { return server->runs.contains("other"); });
+  link->close("the container ended");
+  EXPECT_EQ(started_of(wait(again)), "\"unknown\"");
+  EXPECT_EQ(started_of(run("slot_0", "same", "echo x")), "\"unknown\"");
+  EXPECT_EQ(started_of(run("slot_0", "new", "echo x")), "false");
+  EXPECT_EQ(cause_of(wait(running)), "container_lost");
+}
+
+TEST_F(LinkExecution, CancellingAnIdThatRunsAndWaitsEndsBoth) {
+  connect();
+  const auto running = start("slot_0", "same", "hang", 60);
+  loop.until([this] { return server->runs.contains("same"); });
+  const auto again = start("slot_0", "same", "hang", 60);
+  loop.spin(std::chrono::milliseconds(5));
+  EXPECT_TRUE(loop.run(link->cancel("slot_0", "same", 1)).has_value());
+  EXPECT_EQ(cause_of(wait(running)), "cancelled");
+  EXPECT_EQ(cause_of(wait(again)), "cancelled");
+}
+
+TEST(SentIds, ForgetsAnOlderGenerationAndSaysSoByNotDenyingIt) {
+  SentIds sent;
+  sent.add(3, "a");
+  EXPECT_TRUE(sent.may_hold(3, "a"));
+  EXPECT_FALSE(sent.may_hold(3, "b"));
+  sent.take_back(3, "a");
+  EXPECT_FALSE(sent.may_hold(3, "a"));
+  sent.add(4, "c");
+  EXPECT_FALSE(sent.may_hold(4, "a"));
+  EXPECT_TRUE(sent.may_hold(3, "b"));
+  EXPECT_FALSE(sent.may_hold(5, "c"));
+  for (std::size_t i = 0; i <= SentIds::kMost; ++i) sent.add(4, std::to_string(i));
+  EXPECT_TRUE(sent.may_hold(4, "never"));
+}
+
 TEST_F(LinkExecution, AFileGoesUpAndDownInPieces) {
   connect();
   const auto work = [this](UploadSize size) -> boost::asio::awaitable<std::string> {
@@ -61,6 +113,23 @@ TEST_F(LinkExecution, AFileGoesUpAndDownInPieces) {
   };
   EXPECT_EQ(loop.run(work(ChunkedUpload{})), "one two three");
   EXPECT_EQ(loop.run(work(std::uint64_t{13})), "one two three");
+}
+
+TEST_F(LinkExecution, AFileOnItsWaySurvivesTheCallThatIsGivenUpBesideIt) {
+  connect({.stall_batches = 1, .deaf = true});
+  const auto work = [this]() -> boost::asio::awaitable<std::string> {
+    auto up = co_await link->transfer("slot_0", 1, ask("PUT", "files/x"), ChunkedUpload{}, soon(), [] {});
+    if (!up) co_return "up: " + up.error().code;
+    const auto first = co_await (*up)->write("before ", soon());
+    const auto given_up = co_await link->call(make_call("slot_1", "lost", "echo x", 0.1));
+    if (!first || !given_up || cause_of(*given_up) != "transport") co_return "the call was not given up";
+    const auto second = co_await (*up)->write("after", soon());
+    if (!second) co_return "write: " + second.error().code;
+    const auto done = co_await (*up)->finish(soon());
+    if (!done) co_return "finish: " + done.error().code;
+    co_return server->files["slot_0/x"];
+  };
+  EXPECT_EQ(loop.run(work()), "before after");
 }
 
 TEST_F(LinkExecution, TransfersTakeTurnsAndLeaveConnectionsForCalls) {
