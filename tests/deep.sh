@@ -49,6 +49,18 @@ race() {
   fi
 }
 
+# The agent under load while its slot servers are killed, for minutes.
+load() {
+  deep_has_time load 900 || return 0
+  if BERTH_LOAD_KILLS=24 BERTH_BIN_DIR=$berth_root/build/dev/bin BERTH_SOURCE_DIR=$berth_root \
+    /usr/bin/python3 -B -m pytest -q -rP -p no:cacheprovider "$berth_root/tests/fault/test_agent_load.py" >"$out/load.log" 2>&1; then
+    deep_result load agent_load passed
+  else
+    tail -n 60 "$out/load.log" >&2
+    deep_failed load agent_load "$out/load.log"
+  fi
+}
+
 # Each target runs for a minute from its corpus (tests/fuzz/corpus/NAME), two at a time; a crash leaves its input in
 # $out/fuzz.
 fuzz() {
@@ -130,6 +142,7 @@ run_deep() {
   sanitized tsan
   mutation
   race
+  load
   api
   fuzz
   tidy
