@@ -7,7 +7,6 @@
 #include <system_error>
 #include <unistd.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -16,6 +15,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/http/await.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "drivers/local/remove.hpp"
@@ -24,7 +24,7 @@ namespace berth::drivers {
 namespace {
 
 namespace asio = boost::asio;
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+using http::kAwait;
 constexpr int kReadyFd = 3;
 constexpr int kLifelineFd = 4;
 constexpr std::size_t kReadyLimit = std::size_t{256} << 10;  // the message may carry 50 lines of a failed setup
