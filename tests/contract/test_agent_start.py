@@ -192,3 +192,9 @@ def test_logs_as_json_are_one_object_a_line(machine):
     assert all({"time", "level", "message"} <= set(record) for record in records)
     granted = next(record for record in records if record["message"] == "lease granted")
     assert granted["trajectory"] == "one" and granted["lease"] and granted["slot"]
+
+
+def test_inputs_of_a_job_in_the_folder_are_told_to_stay_out(machine):
+    agent = Agent(machine, jobs="job: pool\nslots: 1\nisolation: best-effort\ninputs: [{from: x, to: /workspace/x}]\n").ready()
+    agent.wait_for_log(r"warning inputs are not put into slots .* job=pool file=\S+pool\.yaml")
+    agent.stop()

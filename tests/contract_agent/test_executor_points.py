@@ -81,15 +81,11 @@ def test_74_80_the_end_of_its_time_is_told_once(tight):
     run = Run(tight, "t")
     began = time.monotonic()
     run.sh("echo x > file")
-    answers = []
-
-    def lost():
-        answers.append(run.sh("ls"))
-        return answers[-1]["success"] is False
-
-    wait_until(lost, SIGHT, "its time is over")  # each use renews what is idle, not the time to live
+    assert run.sh("sleep 1; cat file")["output"] == "x"  # use renews what is idle, not the time to live
+    wait_until(lambda: run.leases() == [], SIGHT, "its time is over")
     assert time.monotonic() - began > 2
-    assert answers[-1]["metadata"]["cause"] == "slot_lost" and "ttl" in answers[-1]["error"] and run.leases() == []
+    told = run.sh("ls")
+    assert (told["success"], told["metadata"]["cause"]) == (False, "slot_lost") and "ttl" in told["error"] and run.leases() == []
     assert run.sh("ls -A | wc -l")["output"] == "0"
 
 

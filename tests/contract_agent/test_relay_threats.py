@@ -82,7 +82,7 @@ def test_row41_a_slot_server_that_falls_silent_holds_no_call_beyond_its_deadline
         began = time.monotonic()
         result = ask()
         # A server that lives is given 5 s more, once: this one answers /health.
-        assert time.monotonic() - began < (LATE + 5 * 5) * SLOWER
+        assert time.monotonic() - began < (LATE + 2 * 5) * SLOWER
         assert (result["success"], result["metadata"]["cause"]) == (False, "transport")
         assert result["metadata"]["started"] in ("unknown", False)  # one that waited behind the first was not sent
         assert result["error"]

@@ -149,5 +149,15 @@ TEST_F(ApiServer, EachRouteAnswersItsMethodAndNoOther) {
     EXPECT_FALSE(Api::serves(path)) << path;
 }
 
+TEST_F(ApiServer, IsNotReadyBeforeWhatAnEarlierLifeLeftHasBeenSeenTo) {
+  const auto starting = std::make_shared<Runtime>(loop.context, driver);
+  api = std::make_unique<Api>(ApiParts{loop.context, *starting, tokens, events, metrics});
+  const auto early = ask("GET", "/readyz");
+  EXPECT_EQ(early.head.status, 503);
+  EXPECT_THAT(early.body, HasSubstr("the agent is starting"));
+  ASSERT_TRUE(loop.run(starting->start()).has_value());
+  EXPECT_EQ(ask("GET", "/readyz").head.status, 200);
+}
+
 }  // namespace
 }  // namespace berth::agent
