@@ -178,7 +178,7 @@ void Service::on_stop_signal() {
 // --- the end --------------------------------------------------------------------------------------------------------
 
 unsigned Service::running_calls() const {
-  unsigned calls = 0;
+  auto calls = static_cast<unsigned>(executor_->outside_calls());
   for (const pool::Lease& lease : runtime_->pool().leases()) calls += lease.calls;
   return calls;
 }
@@ -211,6 +211,7 @@ asio::awaitable<void> Service::send_last_answers() {
   std::vector<std::string> names;
   for (const auto& [name, job] : runtime_->jobs()) names.push_back(name);
   for (const std::string& name : names) runtime_->remove_job(name, true);
+  executor_->end_outside_calls();
   bool idle = false;
   server_->stop([this, &idle] {
     idle = true;

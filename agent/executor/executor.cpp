@@ -48,6 +48,14 @@ Executor::Executor(ExecutorParts parts, ExecutorOptions options)
 
 Executor::~Executor() = default;
 
+std::size_t Executor::outside_calls() const {
+  return impl_->outside_calls();
+}
+
+void Executor::end_outside_calls() {
+  impl_->end_outside_calls();
+}
+
 bool Executor::serves(std::string_view path) {
   return path.starts_with(kArtifacts) || Impl::find_route(path) != nullptr;
 }

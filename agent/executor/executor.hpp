@@ -46,6 +46,11 @@ class Executor {
   // One request. Whether it is allowed is decided before its body is read.
   [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange);
 
+  // Calls that a tool server has: slots know nothing of them.
+  [[nodiscard]] std::size_t outside_calls() const;
+  // Ends those, with cause cancelled: the agent stops.
+  void end_outside_calls();
+
   class Impl;
 
  private:

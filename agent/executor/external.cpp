@@ -73,6 +73,7 @@ Result result_of_failure(const Error& error) {
 
 asio::awaitable<Result> Executor::Impl::run_outside(Wanted& wanted) {
   bool reached = false;
+  wanted.ticket->outside = true;
   if (!wanted.keyed) co_return co_await ask_tool_server(wanted, reached);
   const KeyedCalls::Key key{wanted.key, wanted.ticket->execution_id};
   const std::string content = content_of(wanted.form);
@@ -124,11 +125,13 @@ asio::awaitable<Result> Executor::Impl::ask_tool_server(Wanted& wanted, bool& re
   wanted.ticket->stop = [weak = std::weak_ptr(connection)] {
     if (const auto open = weak.lock()) open->close();
   };
+  ++outside_calls_;
   const auto begin = now();
   Expected<std::string> answer;
   const auto head = co_await connection->send(request, wanted.until);
   if (!head) answer = tl::unexpected(head.error());
   if (head) answer = co_await connection->read_body(kToolServerBounds.max_bytes, wanted.until);
+  --outside_calls_;
   wanted.ticket->stop = nullptr;
   reached = head || head.error().code != "connect";
   Result result;
@@ -137,6 +140,11 @@ asio::awaitable<Result> Executor::Impl::ask_tool_server(Wanted& wanted, bool& re
   if (wanted.ticket->cancelled) result = made_result(Cause::cancelled, wanted.ticket->why);
   note_outside(wanted, answer ? "answered" : cause_word(result), now() - begin);
   co_return result;
+}
+
+void Executor::Impl::end_outside_calls() const {
+  for (const auto& ticket : trajectories_.tickets())
+    if (ticket->outside) ticket->cancel("the agent is stopping");
 }
 
 void Executor::Impl::note_outside(const Wanted& wanted, std::string_view outcome, Duration took) {

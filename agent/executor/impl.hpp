@@ -21,6 +21,8 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
   Impl(ExecutorParts parts, ExecutorOptions options);
   [[nodiscard]] Awaitable handle(http::Exchange& exchange);
   void refresh_gauges(MetricsRegistry& registry) const;
+  [[nodiscard]] std::size_t outside_calls() const { return outside_calls_; }
+  void end_outside_calls() const;
 
  private:
   using ResultOf = Expected<Result>;
@@ -81,6 +83,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
   Trajectories trajectories_;
   KeyedCalls keyed_;
   CallBook book_;
+  std::size_t outside_calls_ = 0;
   std::uint64_t requests_ = 0;
   std::uint64_t errors_ = 0;
 };

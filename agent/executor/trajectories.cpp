@@ -30,6 +30,12 @@ void Trajectories::tidy(const Key& key, const std::shared_ptr<Trajectory>& traje
   if (trajectory->lease.empty() && trajectory->tickets.empty() && find(key) == trajectory) all_.erase(key);
 }
 
+std::vector<std::shared_ptr<Ticket>> Trajectories::tickets() const {
+  std::vector<std::shared_ptr<Ticket>> found;
+  for (const auto& [key, each] : all_) found.insert(found.end(), each->tickets.begin(), each->tickets.end());
+  return found;
+}
+
 void Trajectories::make_room() {
   std::erase_if(all_, [&](const auto& each) { return each.second->tickets.empty() && !is_live_(each.second->lease); });
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "agent/link/turns.hpp"
 
@@ -24,6 +25,7 @@ struct Ticket {
   std::function<void()> stop;  // ends what it waits for at the moment; may be empty
   bool done = false;
   bool queue_full = false;  // it was refused for want of room, to be asked again later
+  bool outside = false;     // a tool server has it, not a slot
 
   void cancel(const char* reason) {
     if (std::exchange(cancelled, true)) return;
@@ -59,6 +61,8 @@ class Trajectories {
   [[nodiscard]] std::shared_ptr<Trajectory> take(const Key& key);
   // Forgets one that has neither lease nor calls.
   void tidy(const Key& key, const std::shared_ptr<Trajectory>& trajectory);
+  // Of all that are known; a cancelled one may be forgotten meanwhile.
+  [[nodiscard]] std::vector<std::shared_ptr<Ticket>> tickets() const;
   [[nodiscard]] std::size_t size() const { return all_.size(); }
 
  private:

@@ -2,6 +2,7 @@
 """More of points 72 to 80: what the tool-executor routes answer by default, bounds, ends of bindings, tool servers that
 hang, and the key that makes a call once."""
 import json
+import signal
 import threading
 import time
 
@@ -103,11 +104,11 @@ def test_76_limits_have_a_default_and_bounds(outside, run):
 def test_77_a_tool_server_that_hangs_holds_its_call_until_the_limit_and_nobody_else(outside, run, tool):
     """W75."""
     run.sh("true")
-    results = []
+    results, before = [], len(outside.named(tool))
     began = time.monotonic()
     thread = threading.Thread(target=lambda: results.append(run.call(tool, timeout_s=4)))
     thread.start()
-    wait_until(lambda: outside.named(tool), SIGHT, "it is asked")
+    wait_until(lambda: len(outside.named(tool)) > before, SIGHT, "it is asked")
     assert run.sh("echo on")["output"] == "on" and run.call("web_search")["output"] == "found"
     assert not results
     thread.join(SIGHT)
@@ -129,12 +130,13 @@ def test_77_releasing_ends_what_a_tool_server_holds(outside, run):
 
 
 def test_77_an_external_call_with_a_key_is_made_once(outside, run):
-    asked = lambda: len(outside.named("keyed"))
+    before = len(outside.seen)
+    asked = lambda: len([body for _, _, body in outside.seen[before:] if body["tool"]["name"] == "keyed"])
     first = run.keyed("k-1", "keyed", {"n": 1}, timeout_s=9)
     again = run.keyed("k-1", "keyed", {"n": 1}, timeout_s=9)
     assert (first["output"], asked()) == ("found", 1)
     assert again == {**first, "metadata": {**first["metadata"], "replayed": True}}
-    assert [fields["Idempotency-Key"] for _, fields, body in outside.seen if body["tool"]["name"] == "keyed"] == ["k-1"]
+    assert [fields["Idempotency-Key"] for _, fields, _ in outside.seen[before:]] == ["k-1"]
     other = run.keyed("k-1", "keyed", {"n": 2}, timeout_s=9)
     assert (other["success"], other["metadata"]["cause"], asked()) == (False, "rejected", 1)
     run.keyed("k-2", "keyed", {"n": 1}, timeout_s=9)
@@ -178,6 +180,27 @@ def test_77_a_key_whose_call_reached_nobody_may_be_used_again(user, outside):
             assert "replayed" not in result["metadata"]
     finally:
         one.stop()
+
+
+@pytest.mark.parametrize("drain", ["10m", "300ms"])
+def test_77_an_agent_that_stops_lets_external_calls_end_or_tells_them(user, outside, drain):
+    """As it does with calls in slots: within the drain, then with a true cause."""
+    one = begin(user, config=f"tool_server: {{url: \"http://127.0.0.1:{outside.server_address[1]}\"}}\n", drain=drain)
+    try:
+        before, results = len(outside.named("hang")), []
+        thread = threading.Thread(target=lambda: results.append(Run(one, "t").call("hang", timeout_s=600)))
+        thread.start()
+        wait_until(lambda: len(outside.named("hang")) > before, SIGHT, "it is asked")
+        one.signal(signal.SIGTERM)
+        wait_until(lambda: "agent drains" in one.log(), SIGHT, "it stops")
+        if drain == "10m":
+            outside.let_go()
+        thread.join(SIGHT)
+        assert one.process.wait(SIGHT) == 0, one.log()
+        assert (results[0]["output"] == "found") if drain == "10m" else (results[0]["metadata"]["cause"] == "cancelled"), results
+    finally:
+        outside.let_go()
+        one.kill()
 
 
 def test_79_a_call_of_100_s_delays_no_other_trajectory(agent, run):
