@@ -120,9 +120,10 @@ def test_the_command_speaks_tls(agent, machine):
     agent.ok("cp", "big", f"{lease}:there")
     agent.ok("cp", f"{lease}:there", "back")
     assert (machine.home / "back").read_bytes() == sent
-    assert any(event["event"] == "lease" for event in agent.lines("events"))
+    events = agent.lines("events")
+    assert any(event["event"] == "lease" for event in events)
     environment = {"BERTH_ADDR": agent.address, **agent.client_env}
-    follow = machine.popen("events", "--follow", "--json", env=environment, stdout=subprocess.PIPE)
+    follow = machine.popen("events", "--follow", "--json", "--after", events[-1]["id"], env=environment, stdout=subprocess.PIPE)
     agent.ok("release", lease)
     assert json.loads(read_line(follow.stdout))["event"]
     follow.send_signal(signal.SIGINT)
