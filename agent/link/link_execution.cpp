@@ -39,7 +39,8 @@ bool ContainerLink::take_back(std::string_view slot, std::string_view execution_
     if (here && pending->call.slot == slot && pending->call.execution_id == execution_id) found.push_back(pending);
   }
   for (const PendingPtr& pending : found)
-    finish(*pending, local_result(pending->call, Cause::cancelled, "cancelled before it was sent", started(pending->call)));
+    finish(*pending,
+           local_result(pending->call, Cause::cancelled, "cancelled before it was sent", started(pending->call)));
   return !found.empty();
 }
 
