@@ -57,16 +57,25 @@ int TlsLayer::outcome(int result) {
 }
 
 // Every record of TLS begins with a byte below 32, every request of HTTP with a letter.
-bool TlsLayer::hears_plain_request() {
+// A server waits for its peer's first byte here: once OpenSSL has read a plain request, it cannot be answered any more.
+TlsLayer::First TlsLayer::hear_first() {
+  if (heard_ || !SSL_is_server(ssl_.get())) return First::heard;
   char first = 0;
-  if (heard_ || !SSL_is_server(ssl_.get()) || look_at(fd_, first) != 1) return false;
+  const ssize_t count = look_at(fd_, first);
+  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return First::awaited;
   heard_ = true;
-  return first >= 'A' && first <= 'Z';
+  return count == 1 && first >= 'A' && first <= 'Z' ? First::plain : First::heard;
 }
 
 int TlsLayer::shake_hands() {
   ERR_clear_error();
-  if (hears_plain_request()) return broken({"plain", "the peer speaks no TLS", {}});
+  const First first = hear_first();
+  if (first == First::plain) return broken({"plain", "the peer speaks no TLS", {}});
+  if (first == First::awaited) {
+    wants_write_ = false;
+    errno = EAGAIN;
+    return -1;
+  }
   const int done = outcome(SSL_do_handshake(ssl_.get()));
   if (done == 0) return broken({"disconnected", "the peer ended the TLS handshake", {}});
   return done > 0 ? 0 : -1;

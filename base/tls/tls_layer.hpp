@@ -24,13 +24,15 @@ class TlsLayer final : public http::Layer {
   [[nodiscard]] Error problem() const override { return problem_; }
 
  private:
+  enum class First { heard, awaited, plain };
+
   TlsLayer(int fd, Ssl ssl, std::string remedy) : fd_(fd), ssl_(std::move(ssl)), remedy_(std::move(remedy)) {}
 
   // What OpenSSL's result means: the same when it is positive, 0 at the peer's end, else -1 with errno.
   [[nodiscard]] int outcome(int result);
   [[nodiscard]] int broken(Error problem);
   [[nodiscard]] int send_record(const void* data, std::size_t size);
-  [[nodiscard]] bool hears_plain_request();
+  [[nodiscard]] First hear_first();
   [[nodiscard]] Error explain(int ssl_error) const;
   [[nodiscard]] Error explain_certificate(long verdict) const;
 
