@@ -16,9 +16,6 @@ extern "C" const char berth_keeper_end[];
 namespace berth::isolation {
 namespace {
 
-// Above every number that the child gives a meaning of its own.
-constexpr int kLowestKeeperFd = 10;
-
 UniqueFd make_executable_memfd() {
   const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   UniqueFd file(::memfd_create("keeper", flags | MFD_EXEC));
@@ -40,7 +37,7 @@ Expected<UniqueFd> make_keeper_file() {
   UniqueFd reader(::open(("/proc/self/fd/" + std::to_string(file.get())).c_str(), O_RDONLY | O_CLOEXEC));
   if (!reader) return fail_errno("opening the keeper's file", errno);
   file.reset();
-  UniqueFd high(::fcntl(reader.get(), F_DUPFD_CLOEXEC, kLowestKeeperFd));
+  UniqueFd high(::fcntl(reader.get(), F_DUPFD_CLOEXEC, kLowestFd));
   if (!high) return fail_errno("opening the keeper's file", errno);
   return high;
 }

@@ -19,6 +19,8 @@
 
 namespace berth::isolation {
 
+inline constexpr int kLowestFd = 10;  // above every number that the child gives a meaning of its own
+
 // What all rooms of a container share; outlives them.
 struct RoomShared {
   ContainerSpec spec;

@@ -25,7 +25,6 @@ namespace berth::isolation {
 namespace {
 
 constexpr int kControlInKeeper = 3;
-constexpr int kLowestFd = 10;
 constexpr long kGoLimitSeconds = 60;  // a parent that takes longer to write two maps will not come back
 
 struct ChildPlan {

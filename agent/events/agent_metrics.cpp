@@ -116,10 +116,10 @@ void AgentMetrics::acquired(std::string_view outcome, Duration took) {
   acquire_seconds_.observe(seconds(took));
 }
 
-void AgentMetrics::called(std::string_view tool, const Result& result, Duration took) {
+void AgentMetrics::called(std::string_view tool, const Result& result, std::string_view cause, Duration took) {
   constexpr std::array<std::string_view, 6> kTools{"bash", "bash_stateful", "read_file", "write_file", "tmux", "exec"};
   const bool known = std::find(kTools.begin(), kTools.end(), tool) != kTools.end();
-  calls_.add(1, two_labels("tool", known ? tool : "other", "cause", cause_word(result)));
+  calls_.add(1, two_labels("tool", known ? tool : "other", "cause", cause));
   call_seconds_.observe(seconds(took));
   if (const auto wall = wall_seconds(result)) call_wait_seconds_.observe(std::max(0.0, seconds(took) - *wall));
 }

@@ -32,7 +32,7 @@ class AgentMetrics {
   // An acquire was answered after so long; `outcome` is "granted", "again", "cancelled" or a code of pool::Refused.
   void acquired(std::string_view outcome, Duration took);
   // A call was answered. Tools that no slot server knows count as "other".
-  void called(std::string_view tool, const Result& result, Duration took);
+  void called(std::string_view tool, const Result& result, std::string_view cause, Duration took);
   // A tool server was asked; `outcome` is "answered" or a cause.
   void called_outside(std::string_view outcome, Duration took);
   // A call was not accepted, by error code.

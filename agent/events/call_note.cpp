@@ -27,8 +27,9 @@ void log_end(const CallNote& call, const Result& result, std::string_view cause,
 
 void note_call(AgentMetrics& metrics, const CallNote& call, const Expected<Result>& answer, TimePoint at) {
   if (answer) {
-    metrics.called(call.tool, *answer, at - call.begin);
-    return log_end(call, *answer, cause_word(*answer), at - call.begin);
+    const std::string_view cause = cause_word(*answer);
+    metrics.called(call.tool, *answer, cause, at - call.begin);
+    return log_end(call, *answer, cause, at - call.begin);
   }
   metrics.call_refused(answer.error().code);
   if (!log_enabled(LogLevel::debug)) return;

@@ -78,11 +78,10 @@ asio::awaitable<Result> Executor::Impl::run_outside(Wanted& wanted) {
   const KeyedCalls::Key key{wanted.key, wanted.ticket->execution_id};
   const std::string content = content_of(wanted.form);
   auto call = keyed_.find(key, now());
-  const bool known = call != nullptr;
-  if (known && call->content != content)
+  if (call && call->content != content)
     co_return made_result(Cause::rejected, "The Idempotency-Key stands for a call with other content",
                           "draw a new key for each call");
-  if (known) co_return co_await wait_for(wanted, call);
+  if (call) co_return co_await wait_for(wanted, call);
   call = keyed_.begin(key, content);
   Result result = co_await ask_tool_server(wanted, reached);
   if (reached) keyed_.end(call, result, now());

@@ -74,7 +74,7 @@ void KeyedCalls::expire(TimePoint now) {
     const CallPtr oldest = std::move(ended_.front());
     ended_.pop_front();
     drop_result(*oldest);
-    std::erase(with_result_, oldest);
+    if (!with_result_.empty() && with_result_.front() == oldest) with_result_.pop_front();
     calls_.erase(oldest->key);
   }
 }

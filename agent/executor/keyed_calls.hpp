@@ -64,8 +64,8 @@ class KeyedCalls {
   boost::asio::io_context& context_;
   const KeyedCallLimits limits_;
   std::map<Key, CallPtr> calls_;
-  std::deque<CallPtr> with_result_;  // in the order of their ends, as far as they are known
-  std::deque<CallPtr> ended_;
+  std::deque<CallPtr> with_result_;  // the last ones of ended_
+  std::deque<CallPtr> ended_;        // in the order of their ends, as far as they are known
   std::size_t bytes_ = 0;
 };
 

@@ -6,14 +6,6 @@
 #include "base/http/client_connection.hpp"
 
 namespace berth::http {
-namespace {
-
-iovec upload_part(std::string_view text) {
-  return {const_cast<char*>(text.data()), text.size()};
-}
-
-}  // namespace
-
 asio::awaitable<Expected<void>> ClientConnection::Impl::put(std::span<iovec> parts, Deadline deadline) {
   const IoResult sent = co_await wire_->write(parts, deadline, write_stall_);
   if (sent.status == IoStatus::done) co_return Expected<void>();
@@ -35,7 +27,7 @@ asio::awaitable<Expected<void>> ClientConnection::Impl::begin(Self self, const C
   self->answered_ = false;
   self->sent_whole_ = true;
   self->in_chunks_ = !length;
-  std::array<iovec, 1> parts{upload_part(*head)};
+  std::array<iovec, 1> parts{part_of(*head)};
   done = co_await self->put(parts, deadline);
   if (!done) self->wire_->close();
   co_return done;
@@ -45,7 +37,7 @@ asio::awaitable<Expected<void>> ClientConnection::Impl::write(Self self, std::st
   if (piece.empty()) co_return Expected<void>();
   if (!self->sent_whole_) co_return fail("transport", "the connection was cut in the middle of the request");
   if (!self->in_chunks_) {
-    std::array<iovec, 1> parts{upload_part(piece)};
+    std::array<iovec, 1> parts{part_of(piece)};
     co_return co_await self->put(parts, deadline);
   }
   std::array<char, 20> size{};
@@ -53,13 +45,13 @@ asio::awaitable<Expected<void>> ClientConnection::Impl::write(Self self, std::st
   end[0] = '\r';
   end[1] = '\n';
   const auto size_bytes = static_cast<std::size_t>(end - size.data()) + 2;
-  std::array<iovec, 3> parts{upload_part({size.data(), size_bytes}), upload_part(piece), upload_part("\r\n")};
+  std::array<iovec, 3> parts{part_of({size.data(), size_bytes}), part_of(piece), part_of("\r\n")};
   co_return co_await self->put(parts, deadline);
 }
 
 asio::awaitable<Expected<ResponseHead>> ClientConnection::Impl::finish(Self self, Deadline deadline) {
   if (self->in_chunks_ && self->sent_whole_) {
-    std::array<iovec, 1> parts{upload_part("0\r\n\r\n")};
+    std::array<iovec, 1> parts{part_of("0\r\n\r\n")};
     static_cast<void>(co_await self->put(parts, deadline));
   }
   // A server that refuses early closes before it has read all: its answer may still be there.

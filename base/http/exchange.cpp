@@ -5,12 +5,10 @@
 #include <array>
 #include <charconv>
 
+#include "base/http/wire.hpp"
+
 namespace berth::http {
 namespace {
-
-iovec part_of(std::string_view data) {
-  return {const_cast<char*>(data.data()), data.size()};
-}
 
 Body body_of(const RequestHead& head) {
   return head.chunked ? Body::chunked() : Body::sized(head.content_length.value_or(0));

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "base/deadline.hpp"
@@ -25,6 +26,11 @@ namespace berth::http {
 namespace asio = boost::asio;
 
 enum class IoStatus { done, end, timed_out, failed };
+
+// Nothing writes through it.
+[[nodiscard]] inline iovec part_of(std::string_view text) {
+  return {const_cast<char*>(text.data()), text.size()};
+}
 
 struct IoResult {
   IoStatus status = IoStatus::done;

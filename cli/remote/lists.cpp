@@ -15,8 +15,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr JsonBounds kListBounds{std::size_t{64} << 20, 32, 4'000'000};
-
 // The value at "slots.available" as a cell.
 std::string cell(const Json& row, const std::string& path) {
   const Json* at = &row;

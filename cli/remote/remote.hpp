@@ -12,6 +12,7 @@
 
 #include "base/http/client.hpp"
 #include "base/http/connections.hpp"
+#include "base/json.hpp"
 #include "berth/error.hpp"
 
 namespace berth::cli {
@@ -19,6 +20,7 @@ namespace berth::cli {
 // Where commands look for an agent when BERTH_ADDR is not set: where one listens that was told nothing else.
 inline constexpr std::string_view kDefaultAddress = "http://127.0.0.1:8780";
 
+inline constexpr JsonBounds kListBounds{std::size_t{64} << 20, 32, 4'000'000};
 inline constexpr std::chrono::seconds kSilence{35};  // a stream is dead then: the agent says something every 10 s
 
 [[nodiscard]] bool has_agent_address();  // BERTH_ADDR is set

@@ -15,7 +15,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kFilePart = std::size_t{64} << 10;
-constexpr JsonBounds kPlaceBounds{std::size_t{64} << 20, 32, 4'000'000};
 constexpr std::size_t kMostError = std::size_t{64} << 10;
 
 std::vector<std::string> texts_at(const Json& object, const char* key) {
@@ -60,7 +59,7 @@ asio::awaitable<Expected<std::string>> RemotePlace::lease_of(std::string name) {
   if (colon == std::string::npos) co_return name;
   const auto body = co_await remote_.ask("GET", "/v1/leases");
   if (!body) co_return tl::unexpected(remote_.explain(body.error()));
-  const auto parsed = parse_json(*body, kPlaceBounds);
+  const auto parsed = parse_json(*body, kListBounds);
   const bool listed = parsed && parsed->is_object() && parsed->contains("leases");
   for (const Json& each : listed ? parsed->at("leases") : Json::array()) {
     if (!each.is_object()) continue;

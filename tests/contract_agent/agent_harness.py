@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -146,3 +147,20 @@ def refused(reply, status, code):
     if status in (429, 503):
         assert int(reply.headers["retry-after"]) >= 1
     return error_of(reply)
+
+
+def raw(agent, text):
+    """What the agent sends back to these bytes until it closes."""
+    with socket.create_connection(("127.0.0.1", agent.port), timeout=SIGHT) as peer:
+        peer.sendall(text)
+        answer = b""
+        while part := peer.recv(65536):
+            answer += part
+        return answer
+
+
+def uid_of(param):
+    """The uid of a round "as_root" or "as_user"; None: this machine's user cannot be it."""
+    if param == "as_root":
+        return 0 if os.geteuid() == 0 else None
+    return FRESH_UID if os.geteuid() == 0 else os.geteuid()

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agents for the tests: one shared by a file where state does not matter, fresh ones where it does, each as root of the
 machine and as an ordinary user."""
-import os
-
 import pytest
 
-from agent_harness import FRESH_UID, START_LIMIT, Agent, Lease, wait_until
+from agent_harness import START_LIMIT, Agent, Lease, uid_of, wait_until
 
 POOL = "job: pool\nslots: 6\ncontainers: {min: 1, max: 2}\nisolation: best-effort\nenv: {FROM_JOB: canary-of-the-job}\n"
 
@@ -13,11 +11,10 @@ POOL = "job: pool\nslots: 6\ncontainers: {min: 1, max: 2}\nisolation: best-effor
 @pytest.fixture(scope="session", params=["as_root", "as_user"])
 def user(request):
     """The uid that agents of this round run as."""
-    if request.param == "as_root":
-        if os.geteuid() != 0:
-            pytest.skip("needs root")
-        return 0
-    return FRESH_UID if os.geteuid() == 0 else os.geteuid()
+    uid = uid_of(request.param)
+    if uid is None:
+        pytest.skip("needs root")
+    return uid
 
 
 @pytest.fixture(scope="session")

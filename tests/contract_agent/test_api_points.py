@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Points 66 to 68 of the contract: long calls, errors with words, held slots, releases. A stand-in before the slot server
 does what a sick one would."""
+import contextlib
 import threading
 
 import pytest
@@ -17,21 +18,25 @@ NOTICED = 60  # a look at the health every 5 s, 2 s for the answer: on a machine
 HELD_OFF = 4  # how long a slot whose resets fail is waited for
 
 
-@pytest.fixture
-def sick(user):
-    """(agent, faults): two slots behind a stand-in that is told what to do wrong."""
-    one = begin(user, TWO, prepare=stand_in.plant)
+@contextlib.contextmanager
+def behind_a_stand_in(user, pool):
+    one = begin(user, pool, prepare=stand_in.plant)
     yield one, stand_in.Faults(one.folder)
     stand_in.Faults(one.folder).set()
     one.stop()
+
+
+@pytest.fixture
+def sick(user):
+    """(agent, faults): two slots behind a stand-in that is told what to do wrong."""
+    with behind_a_stand_in(user, TWO) as both:
+        yield both
 
 
 @pytest.fixture
 def single(user):
-    one = begin(user, ONE, prepare=stand_in.plant)
-    yield one, stand_in.Faults(one.folder)
-    stand_in.Faults(one.folder).set()
-    one.stop()
+    with behind_a_stand_in(user, ONE) as both:
+        yield both
 
 
 def ready(agent):

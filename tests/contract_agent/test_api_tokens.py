@@ -7,19 +7,9 @@ import socket
 
 import pytest
 
-from agent_harness import SECRETS, SIGHT, TOKENS, Lease, Wire, bearer, refused, wait_until
+from agent_harness import SECRETS, SIGHT, TOKENS, Lease, Wire, bearer, raw, refused, wait_until
 
 ANY = "/v1/jobs"
-
-
-def raw(agent, text):
-    """What the agent sends back to these bytes until it closes."""
-    with socket.create_connection(("127.0.0.1", agent.port), timeout=SIGHT) as peer:
-        peer.sendall(text)
-        answer = b""
-        while part := peer.recv(65536):
-            answer += part
-        return answer
 
 
 @pytest.mark.parametrize("name", ["root", "alice", "eye"])

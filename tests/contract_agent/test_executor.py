@@ -14,31 +14,12 @@ import time
 import pytest
 
 from agent_harness import SECRETS, SIGHT, wait_until
-from executor_harness import NO_SLOT, POOL, TOOL_SERVER_TOKEN, Run, begin, detail, executor_agent, queue_size, tool_server
+from executor_fixtures import agent, outside, run  # noqa: F401
+from executor_harness import NO_SLOT, POOL, TOOL_SERVER_TOKEN, Run, begin, detail, queue_size
 
 EXAMPLE = pathlib.Path(os.environ["BERTH_SOURCE_DIR"]) / "examples/executor_client.py"
 EXAMPLE_SECONDS = 60 * 5
 GRACE = 3 * 5  # a caller that went away keeps its call for so long at most
-
-
-@pytest.fixture(scope="module")
-def outside():
-    with tool_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def agent(user, outside):
-    """For tests that do not spoil it."""
-    with executor_agent(user, outside) as one:
-        yield one
-
-
-@pytest.fixture
-def run(agent, request):
-    one = Run(agent, request.node.name)
-    yield one
-    one.release()
 
 
 def test_72_open_routes(agent):

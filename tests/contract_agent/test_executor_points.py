@@ -9,30 +9,12 @@ import time
 import pytest
 
 from agent_harness import SIGHT, SLOWER, wait_until
-from executor_harness import FIVE, NO_SLOT, POOL, Run, begin, detail, executor_agent, queue_size, tool_server
+from executor_fixtures import agent, outside, run  # noqa: F401
+from executor_harness import FIVE, NO_SLOT, POOL, Run, begin, detail, queue_size, tool_server
 
 QUEUE = 4096  # calls of one container
 PROMPT = 5 * SLOWER  # "at once" beside a call of 100 s, on a machine with other work
 IN_A_BATCH = 300
-
-
-@pytest.fixture(scope="module")
-def outside():
-    with tool_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def agent(user, outside):
-    with executor_agent(user, outside) as one:
-        yield one
-
-
-@pytest.fixture
-def run(agent, request):
-    one = Run(agent, request.node.name)
-    yield one
-    one.release()
 
 
 @pytest.fixture

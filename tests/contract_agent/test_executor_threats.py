@@ -4,32 +4,20 @@ have. Rows 41 and 42 stand in test_relay_threats.py."""
 import json
 import re
 import signal
-import socket
 import threading
 import time
 
 import pytest
 
-from agent_harness import SECRETS, SIGHT, SLOWER, TOKENS, Lease, allowed, bearer, error_of, wait_until
-from executor_harness import NO_SLOT, POOL, TOOL_SERVER_TOKEN, Run, begin, detail, executor_agent, tool_server
+from agent_harness import SECRETS, SIGHT, SLOWER, TOKENS, Lease, allowed, bearer, error_of, raw, wait_until
+from executor_fixtures import agent, outside  # noqa: F401
+from executor_harness import NO_SLOT, POOL, TOOL_SERVER_TOKEN, Run, begin, detail
 from test_api_threats import DEEP, JSON_ABUSE, rss
 
 GUARDED = ["/execute", "/release", "/artifacts/read", "/artifacts/list", "/artifacts/archive"]
 SOON = 0.05 * 5 * SLOWER
 MEMORY = (16 << 20) * 5
 FAKE = "2030-01-01T00:00:00.000Z error everything is lost"
-
-
-@pytest.fixture(scope="module")
-def outside():
-    with tool_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def agent(user, outside):
-    with executor_agent(user, outside) as one:
-        yield one
 
 
 @pytest.fixture
@@ -165,15 +153,6 @@ def test_row36_nothing_that_callers_write_makes_a_record_of_its_own(user, outsid
     assert not any(record.startswith("2030-") for record in records)
     assert "call ended" in log and "external call" in log and FAKE in log
     assert not any(mark in log for mark in ("\x1b", "\r", "\u2028", "\x85"))
-
-
-def raw(agent, text):
-    with socket.create_connection(("127.0.0.1", agent.port), timeout=SIGHT) as peer:
-        peer.sendall(text)
-        answer = b""
-        while part := peer.recv(65536):
-            answer += part
-        return answer
 
 
 @pytest.mark.parametrize("path", GUARDED)

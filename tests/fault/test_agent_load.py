@@ -13,7 +13,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "contract_agent"))
-from agent_harness import START_LIMIT, Agent, FRESH_UID, Lease as Held, is_sanitized, wait_until  # noqa: E402
+from agent_harness import START_LIMIT, Agent, Lease as Held, is_sanitized, uid_of, wait_until  # noqa: E402
 from killer import Killer  # noqa: E402
 from load import Run, Trajectory  # noqa: E402
 from witness import Witness  # noqa: E402
@@ -30,11 +30,10 @@ POOL = "job: {}\nslots: 10\ncontainers: {{min: 2, max: 2}}\nisolation: best-effo
 
 @pytest.fixture(params=["as_root", "as_user"])
 def user(request):
-    if request.param == "as_root":
-        if os.geteuid() != 0:
-            pytest.skip("needs root")
-        return 0
-    return FRESH_UID if os.geteuid() == 0 else os.geteuid()
+    uid = uid_of(request.param)
+    if uid is None:
+        pytest.skip("needs root")
+    return uid
 
 
 @pytest.fixture
