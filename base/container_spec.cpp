@@ -18,6 +18,7 @@ constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 50;
 constexpr double kMaxCores = 4096;
 constexpr double kMaxTimeoutSeconds = 7 * 86400;
 constexpr std::size_t kMaxId = 63;
+constexpr std::size_t kMaxUser = 256;
 
 const std::vector<std::string> kLimitNames{"cpu", "memory", "pids", "disk"};
 
@@ -25,6 +26,11 @@ bool is_container_id(std::string_view text) {
   if (text.empty() || text.size() > kMaxId) return false;
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+}
+
+bool is_assignment(const std::string& text) {
+  const auto sign = text.find('=');
+  return sign != std::string::npos && sign > 0;
 }
 
 bool is_limit_name(const std::string& name) {
@@ -56,6 +62,10 @@ void read_spec(SpecReader& reader, ContainerSpec& spec) {
   reader.text(
       "rootfs", spec.rootfs, [](std::string_view path) { return path.empty() || path.front() == '/'; },
       "an absolute path");
+  reader.choice("root", spec.root, root_mode_from_string, "machine or container");
+  reader.text(
+      "user", spec.user, [](std::string_view user) { return user.size() <= kMaxUser; }, "USER or USER:GROUP");
+  reader.texts("image_env", spec.image_env, is_assignment, "NAME=VALUE");
   reader.number("max_timeout_seconds", spec.max_timeout_seconds, kMaxTimeoutSeconds);
   reader.texts(
       "measures_off", spec.measures_off, [](const std::string& name) { return !name.empty(); },
@@ -98,7 +108,10 @@ std::string container_spec_to_json(const ContainerSpec& spec) {
                         {"named_limits", spec.named_limits},
                         {"env", spec.env},
                         {"setup", spec.setup},
+                        {"root", to_string(spec.root)},
                         {"rootfs", spec.rootfs},
+                        {"user", spec.user},
+                        {"image_env", spec.image_env},
                         {"max_timeout_seconds", spec.max_timeout_seconds},
                         {"measures_off", spec.measures_off}});
 }

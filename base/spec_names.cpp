@@ -9,6 +9,7 @@ constexpr EnumNames<IsolationLevel, 3> kLevels{
     {{IsolationLevel::strict, "strict"}, {IsolationLevel::best_effort, "best-effort"}, {IsolationLevel::none, "none"}}};
 constexpr EnumNames<NetworkMode, 2> kNetworks{{{NetworkMode::none, "none"}, {NetworkMode::full, "full"}}};
 constexpr EnumNames<StorageMode, 2> kStorages{{{StorageMode::memory, "memory"}, {StorageMode::host, "host"}}};
+constexpr EnumNames<RootMode, 2> kRoots{{{RootMode::machine, "machine"}, {RootMode::container, "container"}}};
 
 }  // namespace
 
@@ -21,6 +22,9 @@ std::string_view to_string(NetworkMode mode) {
 std::string_view to_string(StorageMode mode) {
   return name_of(kStorages, mode);
 }
+std::string_view to_string(RootMode mode) {
+  return name_of(kRoots, mode);
+}
 
 std::optional<IsolationLevel> isolation_level_from_string(std::string_view text) {
   return value_of(kLevels, text);
@@ -30,6 +34,9 @@ std::optional<NetworkMode> network_mode_from_string(std::string_view text) {
 }
 std::optional<StorageMode> storage_mode_from_string(std::string_view text) {
   return value_of(kStorages, text);
+}
+std::optional<RootMode> root_mode_from_string(std::string_view text) {
+  return value_of(kRoots, text);
 }
 
 }  // namespace berth

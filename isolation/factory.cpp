@@ -28,6 +28,22 @@ Expected<void> make_work_dir(const std::string& path) {
   return {};
 }
 
+// Commands of an image's USER need ids beside our own.
+Expected<void> choose_user(RoomShared& shared) {
+  auto user = resolve_user_in(shared.spec.root == RootMode::container ? "" : shared.spec.rootfs, shared.spec.user);
+  if (!user) return tl::unexpected(user.error());
+  shared.user = std::move(*user);
+  if (shared.user.is_root()) return {};
+  if (shared.abilities.root_user && !shared.isolated) {
+    // The workspaces lie in it: commands pass through, and list nothing.
+    if (::chmod(shared.work_dir.c_str(), 0711) != 0) return fail_errno("opening " + shared.work_dir, errno);
+    return {};
+  }
+  if (shared.abilities.root_user && shared.ids != IdMode::single) return {};
+  return fail("isolation", "commands cannot run as user " + shared.spec.user + ": there is one user id here only",
+              "run as root that may set user ids (CAP_SETUID, CAP_SETGID)");
+}
+
 Expected<void> prepare_isolated(RoomShared& shared) {
   if (!has(shared.plan.in_force, Measure::mount_namespace)) {
     return fail("isolation", "mount_namespace cannot be dropped alone: the slot's root rests on it",
@@ -35,7 +51,8 @@ Expected<void> prepare_isolated(RoomShared& shared) {
   }
   shared.ids = choose_ids(shared);
   if (shared.ids == IdMode::shifted) shared.id_block = IdBlock::take(shared.spec.id, shared.spec.slots + 1);
-  auto layout = make_layout({shared.spec.rootfs, shared.work_dir, has(shared.plan.in_force, Measure::private_root)});
+  auto layout = make_layout(
+      {shared.spec.root, shared.spec.rootfs, shared.work_dir, has(shared.plan.in_force, Measure::private_root)});
   if (!layout) return tl::unexpected(layout.error().within("preparing the slots' root"));
   shared.layout = std::move(*layout);
   if (!has(shared.plan.in_force, Measure::seccomp)) return {};
@@ -67,6 +84,7 @@ Expected<std::unique_ptr<RoomFactory>> RoomFactory::create(const ContainerSpec& 
   if (impl->isolated) {
     if (auto prepared = prepare_isolated(*impl); !prepared) return tl::unexpected(prepared.error());
   }
+  if (auto chosen = choose_user(*impl); !chosen) return tl::unexpected(chosen.error());
   return std::unique_ptr<RoomFactory>(new RoomFactory(std::move(impl)));
 }
 

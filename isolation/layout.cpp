@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "isolation/layout.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
+
+#include "isolation/layout_parts.hpp"
 
 namespace berth::isolation {
 namespace {
@@ -17,8 +13,9 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = LayoutEntry::Kind;
 
-// The keeper makes these itself.
-const std::set<std::string> kOwn = {"proc", "sys", "dev", "tmp", "workspace", "old_root", "lost+found"};
+const std::set<std::string> kOwn = {"proc",     "sys",        "dev",    "tmp",       "workspace",
+                                    "old_root", "lost+found", ".berth", ".dockerenv"};
+constexpr std::size_t kLongestName = 100;
 
 const std::vector<LayoutEntry> kEmpty = {
     {Kind::directory, "var", "", 0755, true},  {Kind::directory, "opt", "", 0755, true},
@@ -34,41 +31,6 @@ const std::vector<LayoutEntry> kEmptyBelow = {
     {Kind::directory, "var/log", "", 0755, false},
 };
 
-bool is_plain_name(const std::string& name) {
-  return std::all_of(name.begin(), name.end(),
-                     [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; });
-}
-
-void add_link(const fs::path& path, std::vector<LayoutEntry>& entries) {
-  std::error_code error;
-  const auto target = fs::read_symlink(path, error);
-  if (!error) entries.push_back({Kind::link, path.filename().string(), target.string(), 0777, false});
-}
-
-// Mount points strictly below `directory`.
-bool has_mounts_below(const std::string& directory) {
-  std::ifstream table("/proc/self/mountinfo");
-  const std::string prefix = directory == "/" ? "/" : directory + "/";
-  for (std::string line; std::getline(table, line);) {
-    std::istringstream fields(line);
-    std::string id, parent, device, root, point;
-    fields >> id >> parent >> device >> root >> point;
-    if (point.starts_with(prefix)) return true;
-  }
-  return false;
-}
-
-void add_empty_directories(std::vector<LayoutEntry>& entries) {
-  const auto is_there = [&entries](const LayoutEntry& wanted) {
-    return std::any_of(entries.begin(), entries.end(),
-                       [&](const LayoutEntry& entry) { return entry.name == wanted.name; });
-  };
-  for (const auto& entry : kEmpty) {
-    if (!is_there(entry)) entries.push_back(entry);
-  }
-  entries.insert(entries.end(), kEmptyBelow.begin(), kEmptyBelow.end());
-}
-
 Expected<std::vector<LayoutEntry>> machine_layout(const LayoutOptions& options) {
   std::vector<LayoutEntry> entries;
   entries.push_back({Kind::system, "usr", "/usr", 0755, false});
@@ -76,7 +38,7 @@ Expected<std::vector<LayoutEntry>> machine_layout(const LayoutOptions& options) 
     const fs::path path = fs::path("/") / name;
     std::error_code error;
     if (fs::is_symlink(path, error)) {
-      add_link(path, entries);
+      add_layout_link(path, entries);
     } else if (fs::is_directory(path, error)) {  // a system without merged /usr
       entries.push_back({Kind::system, name, path.string(), 0755, false});
     }
@@ -84,45 +46,8 @@ Expected<std::vector<LayoutEntry>> machine_layout(const LayoutOptions& options) 
   const std::string etc = options.work_dir + "/etc";
   if (auto copied = copy_minimal_etc("/etc", etc); !copied) return tl::unexpected(copied.error());
   entries.push_back({Kind::system, "etc", etc, 0755, false});
-  add_empty_directories(entries);
-  return entries;
-}
-
-Expected<void> add_image_directory(const LayoutOptions& options, const fs::path& path,
-                                   std::vector<LayoutEntry>& entries) {
-  const std::string name = path.filename().string();
-  std::string source = path.string();
-  if (has_mounts_below(source)) {  // cannot be the lower directory of an overlay in a user namespace
-    source = options.work_dir + "/copies/" + name;
-    std::error_code error;
-    fs::create_directories(options.work_dir + "/copies", error);
-    if (auto copied = copy_directory(path.string(), source); !copied) return copied;
-  }
-  entries.push_back({Kind::system, name, source, 0755, false});
-  return {};
-}
-
-bool holds(const fs::path& directory, const std::string& path) {
-  return path == directory.string() || path.starts_with(directory.string() + "/");
-}
-
-Expected<std::vector<LayoutEntry>> image_layout(const LayoutOptions& options) {
-  std::vector<LayoutEntry> entries;
-  std::error_code error;
-  for (const auto& item : fs::directory_iterator(options.rootfs, error)) {
-    const std::string name = item.path().filename().string();
-    if (kOwn.contains(name) || !is_plain_name(name)) continue;
-    if (item.is_symlink(error)) {
-      add_link(item.path(), entries);
-    } else if (item.is_directory(error) && !holds(item.path(), options.work_dir)) {
-      if (auto added = add_image_directory(options, item.path(), entries); !added) return tl::unexpected(added.error());
-    }
-  }
-  if (error) return fail("isolation", "rootfs " + options.rootfs + " cannot be read: " + error.message());
-  for (const auto& entry : kEmpty) {
-    const auto same = [&](const LayoutEntry& other) { return other.name == entry.name; };
-    if (std::none_of(entries.begin(), entries.end(), same)) entries.push_back(entry);
-  }
+  add_missing_directories(entries);
+  entries.insert(entries.end(), kEmptyBelow.begin(), kEmptyBelow.end());
   return entries;
 }
 
@@ -131,9 +56,9 @@ std::vector<LayoutEntry> whole_machine() {
   std::error_code error;
   for (const auto& item : fs::directory_iterator("/", error)) {
     const std::string name = item.path().filename().string();
-    if (kOwn.contains(name) || !is_plain_name(name)) continue;
+    if (is_own_name(name) || !is_showable_name(name)) continue;
     if (item.is_symlink(error)) {
-      add_link(item.path(), entries);
+      add_layout_link(item.path(), entries);
     } else if (item.is_directory(error)) {
       entries.push_back({Kind::shared, name, item.path().string(), 0755, false});
     }
@@ -143,9 +68,35 @@ std::vector<LayoutEntry> whole_machine() {
 
 }  // namespace
 
+bool is_own_name(const std::string& name) {
+  return kOwn.contains(name);
+}
+
+bool is_showable_name(const std::string& name) {
+  constexpr std::string_view kOfMountOptions = ",:\\\"";
+  const auto is_bad = [&](unsigned char c) {
+    return c < ' ' || c == 0x7f || kOfMountOptions.find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  return name.size() <= kLongestName && std::none_of(name.begin(), name.end(), is_bad);
+}
+
+void add_layout_link(const fs::path& path, std::vector<LayoutEntry>& entries) {
+  std::error_code error;
+  const auto target = fs::read_symlink(path, error);
+  if (!error) entries.push_back({Kind::link, path.filename().string(), target.string(), 0777, false});
+}
+
+void add_missing_directories(std::vector<LayoutEntry>& entries) {
+  for (const auto& wanted : kEmpty) {
+    const auto is_same = [&](const LayoutEntry& entry) { return entry.name == wanted.name; };
+    if (std::none_of(entries.begin(), entries.end(), is_same)) entries.push_back(wanted);
+  }
+}
+
 Expected<std::vector<LayoutEntry>> make_layout(const LayoutOptions& options) {
   if (!options.private_root) return whole_machine();
-  return options.rootfs.empty() ? machine_layout(options) : image_layout(options);
+  const bool of_machine = options.root == RootMode::machine && options.rootfs.empty();
+  return of_machine ? machine_layout(options) : image_layout(options);
 }
 
 }  // namespace berth::isolation

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "berth/container_spec.hpp"
 #include "berth/error.hpp"
 
 namespace berth::isolation {
@@ -15,7 +16,8 @@ struct LayoutEntry {
     link,       // symbolic link to `source`
     directory,  // empty and writable
     system,     // the directory `source` of the machine or image
-    shared,     // the same, without any protection: only when private_root is dropped
+    file,       // the regular file `source` of the image
+    shared,     // the same as system, without any protection: only when private_root is dropped
   };
   Kind kind{};
   std::string name;  // below the slot's root, e.g. "usr"
@@ -25,19 +27,25 @@ struct LayoutEntry {
 };
 
 struct LayoutOptions {
-  std::string rootfs;    // empty: the machine's /usr and a minimal /etc
-  std::string work_dir;  // gets `etc`
+  RootMode root = RootMode::machine;
+  std::string rootfs;    // root machine; empty: the machine's /usr and a minimal /etc
+  std::string work_dir;  // gets `etc` and `copies`
   bool private_root = true;
 };
 
 // Makes work_dir/etc (and copies of directories that cannot be shown in place) and names all entries. Blocking.
+// Root container: everything at the top of /, but for what a slot has of its own and the directory that holds work_dir,
+// which must therefore be none of the image's (error "config").
 [[nodiscard]] Expected<std::vector<LayoutEntry>> make_layout(const LayoutOptions& options);
 
 // Copies the allow-list of /etc below `source` to `target` (made anew): nothing that only root may read, no key, no
 // password; passwd and group without the machine's people.
 [[nodiscard]] Expected<void> copy_minimal_etc(const std::string& source, const std::string& target);
 
-// Copies a directory with owners and modes, leaving out what is mounted below it. `target` is made anew.
+// Copies a directory with owners, modes and times, leaving out what is mounted below it. `target` is made anew.
 [[nodiscard]] Expected<void> copy_directory(const std::string& source, const std::string& target);
+
+// Whether the text of /proc/self/mountinfo names a mount point strictly below `directory`.
+[[nodiscard]] bool has_mounts_below(std::string_view mountinfo, const std::string& directory);
 
 }  // namespace berth::isolation

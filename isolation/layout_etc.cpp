@@ -123,6 +123,12 @@ Expected<void> make_parents(const fs::path& target, std::string_view name) {
   return {};
 }
 
+// Compiled files of many languages name the time of their source.
+void keep_times(const struct stat& of, const fs::path& copy) {
+  const timespec times[] = {of.st_atim, of.st_mtim};
+  (void)::utimensat(AT_FDCWD, copy.c_str(), times, AT_SYMLINK_NOFOLLOW);
+}
+
 Expected<void> copy_pattern(const fs::path& source, const fs::path& target, std::string_view pattern) {
   if (!pattern.ends_with('*')) {
     if (auto made = make_parents(target, pattern); !made) return made;
@@ -178,9 +184,11 @@ Expected<void> copy_directory(const std::string& source, const std::string& targ
     if (::lchown(to.c_str(), info.st_uid, info.st_gid) != 0 && errno != ENOENT)
       return fail_errno("chown " + to.string(), errno);
     if (!S_ISLNK(info.st_mode)) ::chmod(to.c_str(), info.st_mode & 07777);
+    keep_times(info, to);
   }
   if (::lchown(target.c_str(), top.st_uid, top.st_gid) != 0) return fail_errno("chown " + target, errno);
   if (::chmod(target.c_str(), top.st_mode & 07777) != 0) return fail_errno("chmod " + target, errno);
+  keep_times(top, target);
   return {};
 }
 

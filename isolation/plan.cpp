@@ -128,7 +128,8 @@ void add_limit_gaps(const ContainerSpec& spec, const Abilities& abilities, const
                     std::vector<Gap>& gaps) {
   const auto cgroup_hint =
       "give this process a control group that it may write (run as root, or "
-      "`systemd-run --user --scope -p Delegate=yes ...`), or remove the limit from the file";
+      "`systemd-run --user --scope -p Delegate=yes ...`, in a container: bind one whose name is `slots` at "
+      "/sys/fs/cgroup/CONTROLLER), or remove the limit from the file";
   const auto why = sentence_or(abilities.why_no_cgroup, "no control group can be used here");
   const auto missing = [&](Measure measure, std::string_view key, bool possible) {
     if (!has(plan.wanted, measure) || possible) return;
@@ -159,6 +160,10 @@ std::vector<Gap> find_gaps(const ContainerSpec& spec, const Abilities& abilities
   if (plan.rung == 2 && has(plan.wanted, user_namespace)) {
     gaps.push_back(
         {user_namespace, "slots share the container's user ids (rung two): " + why_not_rung_one(abilities), {}});
+  }
+  if (plan.rung == 2 && has(plan.wanted, network_namespace) && !abilities.loopback) {
+    gaps.push_back({network_namespace, "a slot's own network needs CAP_NET_ADMIN where user namespaces do not work",
+                    "give the container CAP_NET_ADMIN beside CAP_SYS_ADMIN", true});
   }
   if (has(plan.wanted, seccomp) && !abilities.seccomp) {
     gaps.push_back(

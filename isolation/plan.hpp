@@ -63,6 +63,7 @@ struct Abilities {
   bool idmapped_mounts = false;            // root of the machine: shifted ids with a writable system
   bool root_user = false;                  // effective uid 0, whatever its capabilities
   bool is_root = false;                    // and CAP_SYS_ADMIN: namespaces and mounts work without a user namespace
+  bool loopback = false;                   // without a user namespace: an own network's loopback can be raised
   bool seccomp = false;
   bool cgroup_memory = false;
   bool cgroup_pids = false;

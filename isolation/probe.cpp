@@ -168,6 +168,7 @@ void probe_rung_two(Abilities& abilities) {
   if (!child) return;
   const auto findings = child->ask({.become_root = false}, -1);
   abilities.is_root = worked(findings, ProbeStep::mounts) && worked(findings, ProbeStep::proc);
+  abilities.loopback = worked(findings, ProbeStep::loopback);
   abilities.seccomp = worked(findings, ProbeStep::seccomp);
 }
 

@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/mount.h>
 #include <linux/seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <net/if.h>
 
 namespace berth::isolation {
 namespace {
@@ -72,8 +74,22 @@ int mount_overlay(const char* options) {
 
 int try_overlay_over_system() {
   struct stat found {};
-  if (::stat("/usr", &found) != 0) return mount_overlay("userxattr,lowerdir=lower,upperdir=u1,workdir=w1");
-  return mount_overlay("userxattr,lowerdir=/usr,upperdir=u1,workdir=w1");
+  constexpr const char* kOverOwn = "userxattr,lowerdir=lower,upperdir=u1,workdir=w1";
+  if (::stat("/usr", &found) != 0) return mount_overlay(kOverOwn);
+  const int error = mount_overlay("userxattr,lowerdir=/usr,upperdir=u1,workdir=w1");
+  // Something is mounted in it: layouts take a copy of such a directory.
+  return error == EINVAL ? mount_overlay(kOverOwn) : error;
+}
+
+int try_loopback() {
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  ifreq request{};
+  std::memcpy(request.ifr_name, "lo", 3);
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  const int error = result_of(::ioctl(fd, SIOCSIFFLAGS, &request));
+  ::close(fd);
+  return error;
 }
 
 int try_removal() {
@@ -113,6 +129,7 @@ ProbeFindings try_all(const Received& received) {
     note(ProbeStep::removal, try_removal());
     note(ProbeStep::idmapped, try_idmapped(received.idmapped_mount));
   }
+  note(ProbeStep::loopback, try_loopback());
   note(ProbeStep::seccomp, try_seccomp());
   return findings;
 }

@@ -16,9 +16,10 @@ enum class ProbeStep : std::uint8_t {
   overlay,   // overlay over /usr with a tmpfs upper
   removal,   // removing a directory of the lower layer
   idmapped,  // overlay over the id-mapped mount that came with the order: owned by 0, changeable
+  loopback,  // raising the loopback of an own network namespace
   seccomp,   // installing a filter
 };
-inline constexpr std::size_t kProbeSteps = 7;
+inline constexpr std::size_t kProbeSteps = 8;
 
 // errno of each step, 0 where it worked, -1 where it was not tried.
 using ProbeFindings = std::array<int, kProbeSteps>;

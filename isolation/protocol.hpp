@@ -17,6 +17,7 @@ inline constexpr std::uint16_t kVersion = 1;
 inline constexpr std::size_t kPacketLimit = std::size_t{64} << 10;  // what goes into one packet, header included
 inline constexpr std::size_t kPayloadLimit = std::size_t{4} << 20;  // longer starts travel in a sealed file up to here
 inline constexpr std::size_t kFdLimit = 64;
+inline constexpr std::size_t kMostGroups = 32;  // supplementary groups of a command
 inline constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
 inline constexpr std::uint32_t kNoFd = ~std::uint32_t{0};
 
@@ -54,6 +55,7 @@ enum class EntryKind : std::uint32_t {
   overlay,         // copy on write above source
   bind_read_only,  // source with all mounts below it
   bind_shared,     // source itself, writable: only when private_root is dropped
+  file,            // a regular file: copied while it is small, else bound read-only
 };
 
 // Followed by name and source, both with their final NUL.
@@ -85,7 +87,10 @@ struct Describe {
   Layer layer = Layer::none;
   std::uint32_t layer_size = 0;
   std::uint32_t layer_tree = kNoFd;
-  std::uint32_t padding = 0;
+  std::uint32_t uid = 0;  // of commands, as the slot counts ids; all 0: they stay root
+  std::uint32_t gid = 0;
+  std::uint32_t group_count = 0;
+  std::uint32_t groups[kMostGroups] = {};
 };
 
 enum StartFlags : std::uint32_t {

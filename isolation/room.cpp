@@ -28,6 +28,9 @@ Expected<void> Room::Impl::begin() {
     std::filesystem::remove_all(workspace, error);  // nothing else takes the last owner's files away
     std::filesystem::create_directories(workspace, error);
     if (error) return fail("isolation", "making the workspace: " + error.message());
+    if (!user().is_root() && ::chown(workspace.c_str(), user().uid, user().gid) != 0) {
+      return fail_errno("giving the workspace to its user", errno);
+    }
   }
   std::vector<UniqueFd> join;
   if (shared_.groups) {
@@ -54,6 +57,16 @@ Expected<void> Room::Impl::begin() {
 std::uint32_t Room::Impl::host_id(std::uint32_t own) const {
   if (shared_.ids == IdMode::shifted) return shared_.id_block.base_of(spec_.index);
   return shared_.ids == IdMode::identity ? 0 : own;
+}
+
+const UserIds& Room::Impl::user() const {
+  static const UserIds root;
+  return spec_.is_setup ? root : shared_.user;
+}
+
+std::uint32_t Room::Impl::host_id_of(std::uint32_t id, std::uint32_t own) const {
+  if (id == 0 || shared_.ids == IdMode::single) return host_id(own);
+  return shared_.ids == IdMode::shifted ? host_id(0) + id : id;
 }
 
 Expected<void> Room::Impl::send(const void* message, std::size_t size, const std::vector<int>& fds) {
@@ -144,10 +157,10 @@ int Room::workspace_fd() const {
   return impl_->workspace_.get();
 }
 std::uint32_t Room::host_uid() const {
-  return impl_->host_id(::geteuid());
+  return impl_->host_id_of(impl_->user().uid, ::geteuid());
 }
 std::uint32_t Room::host_gid() const {
-  return impl_->host_id(::getegid());
+  return impl_->host_id_of(impl_->user().gid, ::getegid());
 }
 
 GroupUsage Room::usage() const {

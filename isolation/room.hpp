@@ -142,7 +142,7 @@ class Room {
   // Descriptors (O_PATH) of the slot's root and of /workspace, valid after Ready; -1 before and after begin_destroy().
   [[nodiscard]] int root_fd() const;
   [[nodiscard]] int workspace_fd() const;
-  // Host ids that own what the slot's root owns: file work by slotd is done under these (setfsuid).
+  // Host ids that own what the slot's commands make: file work by slotd is done under these (setfsuid).
   [[nodiscard]] std::uint32_t host_uid() const;
   [[nodiscard]] std::uint32_t host_gid() const;
 

@@ -27,6 +27,7 @@ class Describer {
       user_namespace_ = std::move(*user_namespace);
     }
     fill_limits();
+    fill_user();
     if (auto placed = place_layer(); !placed) return tl::unexpected(placed.error());
     if (auto placed = place_workspace(); !placed) return tl::unexpected(placed.error());
     for (const auto& entry : shared_.layout) {
@@ -48,6 +49,14 @@ class Describer {
     const bool wants_memory = has(shared_.plan.wanted, Measure::memory_limit);
     if (wants_memory && !abilities.cgroup_memory) fixed_.data_bytes = slot.memory_bytes;
     if (in_force(Measure::pids_limit) && !abilities.cgroup_pids) fixed_.processes = slot.pids;
+  }
+
+  void fill_user() {
+    if (room_.is_setup) return;
+    fixed_.uid = shared_.user.uid;
+    fixed_.gid = shared_.user.gid;
+    fixed_.group_count = static_cast<std::uint32_t>(shared_.user.groups.size());
+    std::copy(shared_.user.groups.begin(), shared_.user.groups.end(), fixed_.groups);
   }
 
   // Index of a detached, possibly id-mapped mount of `path`; kNoFd where the keeper can use the path itself.
@@ -100,6 +109,11 @@ class Describer {
       case LayoutEntry::Kind::directory: {
         const bool overlaid = entry.layered && fixed_.layer != protocol::Layer::none;
         return append(overlaid ? protocol::EntryKind::overlay : protocol::EntryKind::directory, entry, protocol::kNoFd);
+      }
+      case LayoutEntry::Kind::file: {
+        auto tree = add_tree(entry.source, true);
+        if (!tree) return tl::unexpected(tree.error());
+        return append(protocol::EntryKind::file, entry, *tree);
       }
       case LayoutEntry::Kind::system: break;
     }

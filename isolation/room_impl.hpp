@@ -16,6 +16,7 @@
 #include "isolation/layout.hpp"
 #include "isolation/protocol.hpp"
 #include "isolation/room.hpp"
+#include "isolation/user.hpp"
 
 namespace berth::isolation {
 
@@ -30,6 +31,7 @@ struct RoomShared {
   bool isolated = true;  // false: commands run as plain children (rung three)
   IdMode ids = IdMode::none;
   IdBlock id_block;
+  UserIds user;     // whom commands run as; setup rooms stay root
   UniqueFd keeper;  // sealed program
   std::vector<sock_filter> filter;
   std::vector<LayoutEntry> layout;
@@ -90,7 +92,10 @@ class Room::Impl {
   [[nodiscard]] std::optional<GroupUsage> command_usage(std::uint64_t id) const;
   void begin_destroy();
   [[nodiscard]] Expected<void> finish_destroy();
-  [[nodiscard]] std::uint32_t host_id(std::uint32_t own) const;
+  [[nodiscard]] std::uint32_t host_id(std::uint32_t own) const;  // of the slot's root
+  // Of whom commands run as; `own` where there is one id only.
+  [[nodiscard]] std::uint32_t host_id_of(std::uint32_t id, std::uint32_t own) const;
+  [[nodiscard]] const UserIds& user() const;
 
   const RoomShared& shared_;
   RoomSpec spec_;

@@ -10,6 +10,7 @@
 #include "base/fd.hpp"
 #include "base/log.hpp"
 #include "slotd/options.hpp"
+#include "slotd/ready.hpp"
 #include "slotd/serve.hpp"
 
 namespace {
@@ -20,7 +21,7 @@ constexpr int kPlatformError = 3;
 using namespace berth;
 
 int report(const slotd::Options* options, const Error& error) {
-  if (options != nullptr) slotd::announce_failure(options->ready_fd, error);
+  if (options != nullptr) slotd::announce_failure(*options, error);
   std::fprintf(stderr, "berth-slotd: %s\n", error.message.c_str());
   if (!error.hint.empty()) std::fprintf(stderr, "  hint: %s\n", error.hint.c_str());
   return error.code == "usage" ? kUsageError : kPlatformError;

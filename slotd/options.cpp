@@ -11,6 +11,8 @@
 namespace berth::slotd {
 namespace {
 
+constexpr int kLongestLonelyLimit = 365 * 24 * 3600;
+
 // $NOMAD_ALLOC_DIR/data beats the flag, as the predecessors have it (facts/slot-protocol.md 2.11).
 std::string effective_data_dir(const std::string& flag) {
   const char* alloc = std::getenv("NOMAD_ALLOC_DIR");
@@ -76,6 +78,7 @@ Expected<void> check(const Options& options) {
 
 Expected<Options> parse_options(int argc, char** argv) {
   Options options;
+  int lonely_limit = 0;
   CLI::App app("Runs tool calls in isolated slots of this container.", "berth-slotd");
   app.add_option("--host,--listen", options.listen, "address to listen on, or unix:PATH")->capture_default_str();
   app.add_option("--port", options.port, "TCP port; 0 takes any free one")->capture_default_str();
@@ -88,6 +91,10 @@ Expected<Options> parse_options(int argc, char** argv) {
   app.add_option("--config", options.config_file, "container specification as JSON; flags win over it");
   app.add_option("--ready-fd", options.ready_fd,
                  "descriptor that gets one JSON line when the server listens, or cannot");
+  app.add_option("--ready-file", options.ready_file,
+                 "file that gets the same line, written whole and then given this name");
+  app.add_option("--lonely-limit", lonely_limit, "the server ends after so many seconds without a request; 0: never")
+      ->check(CLI::Range(0, kLongestLonelyLimit));
   app.add_option("--lifeline-fd", options.lifeline_fd, "the server ends when this descriptor reaches end of file");
   app.add_flag("--version", options.version, "print the version");
   try {
@@ -97,6 +104,7 @@ Expected<Options> parse_options(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return fail("usage", error.what(), "see berth-slotd --help");
   }
+  options.lonely_limit = std::chrono::seconds(lonely_limit);
   return options;
 }
 

@@ -2,6 +2,7 @@
 // The command line of berth-slotd (wire.md 1.8) with the precedence flag, environment, configuration file, default.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,7 +19,10 @@ struct Options {
   std::string data_dir = "/data";
   std::string token_sha256;  // hex; empty: open
   int ready_fd = -1;         // one JSON line is written there when the server listens, or cannot
+  std::string ready_file;    // the same line, as a whole file that appears at once
   int lifeline_fd = -1;      // the server ends when this reaches end of file
+  // The server ends when nobody has sent a request for so long; 0: never.
+  std::chrono::seconds lonely_limit{0};
   ContainerSpec spec;
   // As given on the command line; what is absent leaves the configuration file's word, or the default.
   std::optional<unsigned> slots;

@@ -17,7 +17,8 @@
 
 #include "base/http/server.hpp"
 #include "base/log.hpp"
-#include "slotd/metadata.hpp"
+#include "slotd/lonely_watch.hpp"
+#include "slotd/ready.hpp"
 #include "slotd/reaper.hpp"
 #include "slotd/routes/app.hpp"
 
@@ -26,11 +27,12 @@ namespace {
 
 constexpr auto kPatience = std::chrono::seconds(3);      // for calls in flight at a stop
 constexpr auto kLastPatience = std::chrono::seconds(1);  // for their answers once they are cancelled
+// An engine that stops a container waits 10 s at most, and less where a user has said so.
+constexpr auto kPatienceAsFirst = std::chrono::seconds(1);
+constexpr auto kLastPatienceAsFirst = std::chrono::milliseconds(500);
 
-void announce(int ready_fd, const std::string& line) {
-  if (ready_fd < 0) return;
-  (void)write_all(ready_fd, line + "\n");
-  ::close(ready_fd);
+bool is_first_process() {
+  return ::getpid() == 1;
 }
 
 Expected<void> make_data_dir(const std::string& path) {
@@ -61,10 +63,15 @@ class Service {
       : options_(options),
         app_(context_, AppOptions{options.spec, options.data_dir, options.token_sha256}, std::move(factory)),
         server_(
-            context_, [this](http::Exchange& exchange) { return app_.handle(exchange); },
+            context_,
+            [this](http::Exchange& exchange) {
+              lonely_.heard();
+              return app_.handle(exchange);
+            },
             limits_for(options.spec.slots)),
         signals_(context_, SIGTERM, SIGINT),
         lifeline_(context_),
+        lonely_(context_, options.lonely_limit, [this] { give_up(); }),
         patience_(context_),
         reaper_(context_, [this](int pid) { return is_keeper(pid); }) {}
 
@@ -84,11 +91,12 @@ class Service {
       context_.stop();
       co_return;
     }
-    if (::getpid() == 1) reaper_.start();
+    if (is_first_process()) reaper_.start();
     watch_signals();
     watch_lifeline();
-    announce(options_.ready_fd,
-             Metadata().boolean("ok", true).text("boot_id", app_.boot_id()).integer("port", *port).str());
+    lonely_.start();
+    give_socket_to_owner(options_.listen);
+    announce_start(options_, app_.boot_id(), *port);
     warn_if_open();
     log(LogLevel::info, "listening",
         {{"on", options_.listen}, {"port", std::to_string(*port)}, {"slots", std::to_string(app_.slots().size())}});
@@ -111,7 +119,7 @@ class Service {
   void watch_signals() {
     signals_.async_wait([this](const boost::system::error_code& error, int) {
       if (error) return;
-      stopping_ ? leave() : stop(kPatience);
+      stopping_ ? leave() : stop(is_first_process() ? kPatienceAsFirst : kPatience);
       watch_signals();
     });
   }
@@ -124,6 +132,12 @@ class Service {
     });
   }
 
+  void give_up() {
+    log(LogLevel::warning, "nobody has asked for anything: ending",
+        {{"seconds", std::to_string(options_.lonely_limit.count())}});
+    stop(Duration::zero());
+  }
+
   // Calls in flight may end, then they are cancelled, then connections are cut.
   void stop(Duration patience) {
     if (stopping_) return;
@@ -133,7 +147,7 @@ class Service {
     patience_.async_wait([this](const boost::system::error_code& error) {
       if (error || leaving_) return;
       app_.cancel_all();
-      patience_.expires_after(kLastPatience);
+      patience_.expires_after(is_first_process() ? Duration(kLastPatienceAsFirst) : Duration(kLastPatience));
       patience_.async_wait([this](const boost::system::error_code& again) {
         if (!again) leave();
       });
@@ -149,6 +163,7 @@ class Service {
           co_await app_.close();
           server_.abort();
           reaper_.stop();
+          lonely_.stop();
           context_.stop();
         },
         asio::detached);
@@ -160,6 +175,7 @@ class Service {
   http::Server server_;
   asio::signal_set signals_;
   asio::posix::stream_descriptor lifeline_;
+  LonelyWatch lonely_;
   asio::steady_timer patience_;
   Reaper reaper_;
   bool stopping_ = false;
@@ -168,11 +184,6 @@ class Service {
 };
 
 }  // namespace
-
-void announce_failure(int ready_fd, const Error& error) {
-  const auto body = Metadata().text("code", error.code).text("message", error.message).text("hint", error.hint).str();
-  announce(ready_fd, Metadata().boolean("ok", false).json("error", body).str());
-}
 
 Expected<void> serve(const Options& options) {
   if (auto made = make_data_dir(options.data_dir); !made) return made;

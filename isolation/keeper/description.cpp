@@ -28,6 +28,7 @@ bool read_description(const Packet& packet, Description& description) {
   }
   description.entries_size -= reader.left();
   description.filter = reader.take_bytes(std::size_t{fixed.filter_length} * sizeof(sock_filter));
+  if (fixed.group_count > protocol::kMostGroups) return false;
   description.trees = packet.fds;
   description.tree_count = packet.fd_count;
   return description.filter != nullptr && reader.left() == 0;

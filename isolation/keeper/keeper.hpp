@@ -24,6 +24,11 @@ struct State {
   bool isolated = true;
   bool tagged = false;  // commands are told apart by their uts namespace (needs a pid namespace of our own)
   int proc = -1;        // directory of a procfs that shows this pid namespace
+  // Whom commands run as.
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint32_t group_count = 0;
+  std::uint32_t groups[protocol::kMostGroups] = {};
 };
 extern State state;
 
@@ -94,6 +99,11 @@ void make_directory(const char* path, mode_t mode);
 void bind(const char* source, const char* target, bool recursive);
 // Bind-remounts with `flags` added to those that the mount already has (locked ones must be repeated).
 void restrict_mount(const char* target, unsigned long flags);
+
+// --- files.cpp ---
+// Shows a regular file of the image at `target`: a copy with its owner and mode while it is small, else the file itself,
+// read-only. `tree`: a detached mount of it to use instead, or -1.
+void show_file(const char* source, const char* target, int tree);
 
 // --- verify.cpp ---
 [[nodiscard]] protocol::Built inspect();

@@ -63,6 +63,10 @@ void build(const Description& description) {
   state.measures = fixed.measures;
   state.isolated = fixed.isolated != 0;
   state.tagged = state.isolated && ::getpid() == 1;
+  state.uid = fixed.uid;
+  state.gid = fixed.gid;
+  state.group_count = fixed.group_count;
+  std::memcpy(state.groups, fixed.groups, sizeof state.groups);
   if (in_force(Measure::hidden_keeper) && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) die("hiding the keeper");
   if (::getpid() != 1 && ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) die("becoming the subreaper");
   ::umask(022);

@@ -33,7 +33,7 @@ void mount_disk(const protocol::Describe& fixed) {
   if (::chdir(kMountPoint) != 0) die("entering the slot's disk again");
 }
 
-void place_workspace(const Description& description) {
+void mount_workspace(const Description& description) {
   make_directory("root/workspace", 0755);
   if (const int tree = tree_of(description, description.fixed.workspace_tree); tree >= 0) {
     if (::move_mount(tree, "", AT_FDCWD, "root/workspace", MOVE_MOUNT_F_EMPTY_PATH) != 0) die("placing the workspace");
@@ -46,6 +46,12 @@ void place_workspace(const Description& description) {
   }
   bind(description.workspace, "root/workspace", false);
   restrict_mount("root/workspace", MS_NOSUID | MS_NODEV);
+}
+
+void place_workspace(const Description& description) {
+  mount_workspace(description);
+  if (state.uid == 0 && state.gid == 0) return;
+  if (::chown("root/workspace", state.uid, state.gid) != 0) die("giving the workspace to its user");
 }
 
 void place_layer(const Description& description) {
@@ -64,8 +70,15 @@ void make_tmp() {
 
 void enter_root() {
   if (::chdir("root") != 0) die("entering the root");
-  if (::syscall(SYS_pivot_root, ".", ".") != 0) die("pivot_root");
-  if (::umount2(".", MNT_DETACH) != 0) die("leaving the old root");
+  if (::syscall(SYS_pivot_root, ".", ".") == 0) {
+    if (::umount2(".", MNT_DETACH) != 0) die("leaving the old root");
+  } else {
+    // Docker's own seccomp profile refuses pivot_root even to CAP_SYS_ADMIN. Then the root is moved over the old one,
+    // out of which leads no path, and no command has what it takes to leave a changed root (CAP_SYS_CHROOT).
+    if (errno != EPERM || in_force(Measure::user_namespace)) die("pivot_root");
+    if (::mount(".", "/", nullptr, MS_MOVE, nullptr) != 0) die("moving the root");
+    if (::chroot(".") != 0) die("changing the root");
+  }
   if (::chdir("/") != 0) die("entering /");
 }
 

@@ -68,6 +68,14 @@ void limit_child(int resource, std::uint64_t value) {
   if (::setrlimit(static_cast<__rlimit_resource_t>(resource), &both) != 0) give_up("limit");
 }
 
+// Bare system calls: libc's would look for other threads to change as well.
+void become_user() {
+  if (state.uid == 0 && state.gid == 0 && state.group_count == 0) return;
+  if (::syscall(SYS_setgroups, state.group_count, state.groups) != 0) give_up("groups");
+  if (::syscall(SYS_setresgid, state.gid, state.gid, state.gid) != 0) give_up("gid");
+  if (::syscall(SYS_setresuid, state.uid, state.uid, state.uid) != 0) give_up("uid");
+}
+
 // A path through /proc's magic links would leave the slot's own tree.
 void enter_cwd() {
   open_how how{};
@@ -133,6 +141,7 @@ int child_main(void*) {
   if (in_force(Measure::oom_score)) raise_oom_score();
   if ((request.fixed.flags & protocol::kNoNetwork) != 0) raise_loopback(give_up);
   place_descriptors();
+  become_user();
   enter_cwd();
   limit_child(RLIMIT_CPU, request.fixed.cpu_seconds);
   limit_child(RLIMIT_DATA, request.fixed.data_bytes);

@@ -68,6 +68,7 @@ void show(const Description& description, const Entry& entry) {
     case protocol::EntryKind::overlay: return mount_overlay(description, entry);
     case protocol::EntryKind::bind_read_only: return bind_read_only(description, entry);
     case protocol::EntryKind::bind_shared: make_directory(target, 0755); return bind(entry.source, target, true);
+    case protocol::EntryKind::file: return show_file(entry.source, target, tree_of(description, entry.fixed.tree));
   }
   errno = EPROTO;
   die("unknown kind of entry");

@@ -54,8 +54,17 @@ tl::expected<CommandPolicy, ToolResult> command_policy(const Json& args, const i
 
 std::vector<std::string> command_environment(const ContainerSpec& spec, const Execution& execution,
                                              const std::map<std::string, std::string>& more) {
-  std::map<std::string, std::string> env{
-      {"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"LANG", "C.UTF-8"}, {"HOME", "/workspace"}, {"TMPDIR", "/tmp"}};
+  // As container engines have it where the image says nothing.
+  constexpr const char* kContainerPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  constexpr const char* kMachinePath = "/usr/local/bin:/usr/bin:/bin";
+  std::map<std::string, std::string> env{{"PATH", spec.root == RootMode::container ? kContainerPath : kMachinePath},
+                                         {"LANG", "C.UTF-8"}};
+  for (const auto& assignment : spec.image_env) {
+    const auto sign = assignment.find('=');
+    env[assignment.substr(0, sign)] = assignment.substr(sign + 1);
+  }
+  env["HOME"] = "/workspace";
+  env["TMPDIR"] = "/tmp";
   for (const auto* layer : {&spec.env, &execution.call.env, &more}) {
     for (const auto& [name, value] : *layer) env[name] = value;
   }

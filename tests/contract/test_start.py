@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting and stopping: flags (wire.md 1.8), the ready line, the lifeline, tokens, signals; points 60 and 61."""
 import hashlib
+import json
 import os
 import pathlib
 import signal
@@ -11,10 +12,11 @@ import time
 
 import pytest
 
-from harness import Slot, Slotd, alive, descendants, wait_until
+from harness import FRESH_UID, Slot, Slotd, alive, descendants, wait_until
 from wire import Wire
 
 STOP_PROMISE = 5 * 5  # checklist 61: within 5 s
+LONELY = 2  # seconds without a request after which a server was told to end
 TOKEN = "correct-horse-battery-staple"
 
 
@@ -44,6 +46,43 @@ def test_the_ready_line_names_port_and_boot(start):
     server = start(slots=1)
     assert server.ready["ok"] is True and 0 < server.ready["port"] < 65536
     assert server.wire.health()["boot_id"] == server.ready["boot_id"]
+
+
+def test_the_ready_file_has_the_same_line_and_appears_whole(launch, user):
+    with tempfile.TemporaryDirectory(prefix="berth-contract-") as place:
+        os.chmod(place, 0o777)
+        server = launch(slots=1, arguments=["--ready-file", f"{place}/ready.json"])
+        line = server.ready_line()
+        text = wait_until(lambda: os.listdir(place) == ["ready.json"] and pathlib.Path(place, "ready.json").read_text(), 10,
+                          "the ready file is there, alone")
+        assert json.loads(text) == line and line["ok"] is True
+        broken = launch(config='{"slots": 0}', arguments=["--ready-file", f"{place}/broken.json"])
+        line = broken.ready_line()
+        wait_until(lambda: os.path.exists(f"{place}/broken.json"), 10, "the failure is told as well")
+        assert json.loads(pathlib.Path(place, "broken.json").read_text()) == line and line["ok"] is False
+
+
+def test_a_server_that_nobody_asks_ends_after_its_lonely_limit(start):
+    server = start(slots=1, arguments=["--lonely-limit", str(LONELY)])
+    asked_until = time.monotonic() + 2 * LONELY
+    while time.monotonic() < asked_until:
+        assert server.wire.health()["status"] == "ok"
+        time.sleep(LONELY / 8)
+    family = descendants(server.process.pid)
+    quiet_since = time.monotonic()
+    assert server.process.wait(5 * LONELY) == 0
+    assert time.monotonic() - quiet_since > LONELY / 2
+    wait_until(lambda: not any(map(alive, family)), 10, "its slots are gone as well")
+
+
+def test_a_folder_that_belongs_to_a_user_gives_the_socket_to_them(start, user):
+    if user != 0:
+        pytest.skip("only root gives files away")
+    with tempfile.TemporaryDirectory(prefix="berth-contract-") as place:
+        os.chown(place, FRESH_UID, FRESH_UID)
+        server = start(slots=1, listen=f"unix:{place}/sock")
+        assert os.stat(f"{place}/sock").st_uid == FRESH_UID
+        server.stop()
 
 
 def test_p60_slots_sets_how_many(start):

@@ -58,7 +58,10 @@ TEST(ContainerSpec, EveryMemberSurvivesTheRoundTrip) {
   spec.named_limits = {"cpu", "disk"};
   spec.env = {{"A", "x=y\nz"}, {"EMPTY", ""}};
   spec.setup = {"echo a\necho b"};
+  spec.root = RootMode::container;
   spec.rootfs = "/srv/root";
+  spec.user = "app:1000";
+  spec.image_env = {"PATH=/bin", "EMPTY="};
   spec.max_timeout_seconds = 0.5;
   spec.measures_off = {"seccomp"};
   const auto back = container_spec_from_json(container_spec_to_json(spec));
@@ -76,7 +79,10 @@ TEST(ContainerSpec, EveryMemberSurvivesTheRoundTrip) {
   EXPECT_THAT(back->named_limits, ElementsAre("cpu", "disk"));
   EXPECT_THAT(back->env, ElementsAre(Pair("A", "x=y\nz"), Pair("EMPTY", "")));
   EXPECT_THAT(back->setup, ElementsAre("echo a\necho b"));
+  EXPECT_EQ(back->root, RootMode::container);
   EXPECT_EQ(back->rootfs, "/srv/root");
+  EXPECT_EQ(back->user, "app:1000");
+  EXPECT_THAT(back->image_env, ElementsAre("PATH=/bin", "EMPTY="));
   EXPECT_EQ(back->max_timeout_seconds, 0.5);
   EXPECT_THAT(back->measures_off, ElementsAre("seccomp"));
 }
@@ -126,6 +132,9 @@ INSTANTIATE_TEST_SUITE_P(
                       BadSpec{R"({"env":{"":"x"}})", "env"}, BadSpec{R"({"env":{"A=B":"x"}})", "env"},
                       BadSpec{R"({"env":{"A\u0000":"x"}})", "env"}, BadSpec{R"({"env":{"A":"x\u0000"}})", "env.A"},
                       BadSpec{R"({"rootfs":"/a\u0000b"})", "rootfs"}, BadSpec{R"({"slots":1,"slots":2})", "slots"},
+                      BadSpec{R"({"root":"image"})", "root"}, BadSpec{R"({"image_env":["A"]})", "image_env[0]"},
+                      BadSpec{R"({"image_env":["=A"]})", "image_env[0]"},
+                      BadSpec{R"({"user":")" + std::string(257, 'a') + "\"}", "user"},
                       BadSpec{R"({"measures_off":["seccomp"]})", "measures_off"}));
 
 TEST(ContainerSpec, SuggestsTheNearestKey) {

@@ -15,7 +15,7 @@ using enum Measure;
 Abilities all_abilities() {
   Abilities can;
   can.user_namespaces = can.many_ids = can.fresh_proc = can.overlay_in_user_namespace = true;
-  can.removable_lower_dirs = can.idmapped_mounts = can.root_user = can.is_root = can.seccomp = true;
+  can.removable_lower_dirs = can.idmapped_mounts = can.root_user = can.is_root = can.loopback = can.seccomp = true;
   can.cgroup_memory = can.cgroup_pids = can.cgroup_cpu = true;
   can.cgroup_version = 1;
   return can;
@@ -235,6 +235,20 @@ TEST(Plan, EachMeasureCanBeSwitchedOffAlone) {
     EXPECT_FALSE(has(plan->in_force, measure)) << to_string(measure);
     EXPECT_FALSE(has(plan->wanted, measure)) << to_string(measure);
   }
+}
+
+TEST(Plan, RungTwoNeedsToRaiseALoopbackUnlessTheNetworkIsShared) {
+  auto can = all_abilities();
+  can.fresh_proc = can.loopback = false;
+  auto spec = spec_with(IsolationLevel::strict);
+  const auto refused = make_plan(spec, can);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("CAP_NET_ADMIN"));
+  EXPECT_THAT(refused.error().hint, HasSubstr("CAP_NET_ADMIN"));
+  spec.slot.network = NetworkMode::full;
+  EXPECT_TRUE(make_plan(spec, can));
+  can.fresh_proc = true;  // rung one has all powers over its own network
+  EXPECT_TRUE(make_plan(spec_with(IsolationLevel::strict), can));
 }
 
 TEST(Plan, UnknownMeasureIsAnError) {
