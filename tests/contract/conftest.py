@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers for the tests: one shared by a file where state does not matter, fresh ones where it does, each as root of the
-machine and as an ordinary user."""
+machine and as an ordinary user; or in containers, when BERTH_CONTRACT_IN is `container`."""
 import itertools
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
 from harness import FRESH_UID, Slot, Slotd
 
+IN_CONTAINER = os.environ.get("BERTH_CONTRACT_IN") == "container"
+if IN_CONTAINER:
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "real/docker"))
+    from contained import ContainedSlotd as Slotd  # noqa: F811
+    from engine_fixtures import contained, debian, engine  # noqa: F401
 SHARED_SLOTS = 6
 PROBES = pathlib.Path(__file__).parent / "probes"
 
@@ -22,9 +28,12 @@ def uid_of(kind):
     return FRESH_UID if os.geteuid() == 0 else os.geteuid()
 
 
-@pytest.fixture(scope="session", params=["as_root", "as_user"])
+@pytest.fixture(scope="session", params=["in_container"] if IN_CONTAINER else ["as_root", "as_user"])
 def user(request):
     """The uid that servers of this round run as."""
+    if IN_CONTAINER:
+        request.getfixturevalue("contained")
+        return 0
     return uid_of(request.param)
 
 
