@@ -141,8 +141,7 @@ asio::awaitable<void> Api::Impl::answer_array(http::Exchange& exchange, std::sha
     part.clear();
   }
   part += "]";
-  if (!co_await exchange.write(part)) co_return;
-  (void)co_await exchange.end_stream();
+  (void)co_await exchange.end_stream(part);
 }
 
 // A stream that is refused as a whole is answered with a status; once its first line is out it always ends with `end`.
@@ -151,20 +150,23 @@ asio::awaitable<void> Api::Impl::stream_set(http::Exchange& exchange, std::share
   head.content_type = http::kNdjsonType;
   if (!co_await exchange.begin_stream(std::move(head))) co_return set->leave();
   auto ping_at = now() + options_.ping_every;
-  bool done = false;
-  while (!done) {
+  while (true) {
     co_await set->news(Deadline(ping_at));
     if (set->left()) co_return;
-    done = set->done();
+    const bool done = set->done();
     std::string lines = set->take_lines();
-    if (lines.empty() && !done && now() >= ping_at) lines = "{\"type\": \"ping\"}\n";
-    if (done) lines += R"({"type": "end", "results": )" + std::to_string(set->size()) + "}\n";
+    if (done) {
+      lines += R"({"type": "end", "results": )" + std::to_string(set->size()) + "}\n";
+      const auto sent = co_await exchange.end_stream(lines);
+      if (!sent) set->leave();
+      co_return;
+    }
+    if (lines.empty() && now() >= ping_at) lines = "{\"type\": \"ping\"}\n";
     if (lines.empty()) continue;
     ping_at = now() + options_.ping_every;
     const auto sent = co_await exchange.write(lines);
     if (!sent) co_return set->leave();
   }
-  (void)co_await exchange.end_stream();
 }
 
 asio::awaitable<void> Api::Impl::post_batch(Request& request) {

@@ -35,7 +35,9 @@ class WatchedExchange final : public http::Exchange {
   [[nodiscard]] boost::asio::awaitable<Expected<void>> write(std::string_view data) override {
     return inner_.write(data);
   }
-  [[nodiscard]] boost::asio::awaitable<Expected<void>> end_stream() override { return inner_.end_stream(); }
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> end_stream(std::string_view last) override {
+    return inner_.end_stream(last);
+  }
   void on_disconnect(std::function<void()> callback) override { inner_.on_disconnect(std::move(callback)); }
 
  private:

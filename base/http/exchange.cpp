@@ -62,44 +62,46 @@ asio::awaitable<Expected<void>> ServerExchange::send_head(const Response& head, 
   co_return co_await send(std::span(parts).first(bodyless_ || body.empty() ? 1 : 2));
 }
 
+Expected<void> ServerExchange::count(std::size_t bytes, bool at_end) {
+  if (state_ != State::streaming) return fail("disconnected", "no answer is being streamed");
+  if (!answer_left_) return {};
+  const bool wrong = bytes > *answer_left_ || (at_end && !bodyless_ && bytes < *answer_left_);
+  if (wrong) state_ = State::cut;
+  if (bytes > *answer_left_) return fail("bad_length", "more bytes than the announced length");
+  if (wrong) return fail("bad_length", "fewer bytes than the announced length");
+  *answer_left_ -= bytes;
+  return {};
+}
+
 asio::awaitable<Expected<void>> ServerExchange::write(std::string_view data) {
-  if (state_ != State::streaming) co_return fail("disconnected", "no answer is being streamed");
-  if (data.empty()) co_return Expected<void>();
-  if (answer_left_) {
-    if (data.size() > *answer_left_) {
-      state_ = State::cut;
-      co_return fail("bad_length", "more bytes than the announced length");
-    }
-    *answer_left_ -= data.size();
-  }
-  if (bodyless_) co_return Expected<void>();
-  if (chunked_answer_) co_return co_await send_chunk(data);
-  iovec part = part_of(data);
-  co_return co_await send({&part, 1});
+  const Expected<void> counted = count(data.size(), false);
+  if (!counted || data.empty() || bodyless_) co_return counted;
+  co_return co_await send_data(data, {});
 }
 
-asio::awaitable<Expected<void>> ServerExchange::send_chunk(std::string_view data) {
+asio::awaitable<Expected<void>> ServerExchange::end_stream(std::string_view last) {
+  Expected<void> done = count(last.size(), true);
+  if (!done) co_return done;
+  const std::string_view end = chunked_answer_ ? "0\r\n\r\n" : "";
+  if (!bodyless_ && !(last.empty() && end.empty())) done = co_await send_data(last, end);
+  if (done) state_ = State::ended;
+  co_return done;
+}
+
+// As a chunk where the answer has chunks; with `end` behind it.
+asio::awaitable<Expected<void>> ServerExchange::send_data(std::string_view data, std::string_view end) {
   std::array<char, 20> size{};
-  char* const end = std::to_chars(size.data(), size.data() + 16, data.size(), 16).ptr;
-  end[0] = '\r';
-  end[1] = '\n';
-  const auto size_bytes = static_cast<std::size_t>(end - size.data()) + 2;
-  std::array<iovec, 3> parts{part_of({size.data(), size_bytes}), part_of(data), part_of("\r\n")};
-  co_return co_await send(parts);
-}
-
-asio::awaitable<Expected<void>> ServerExchange::end_stream() {
-  if (state_ != State::streaming) co_return fail("disconnected", "no answer is being streamed");
-  if (answer_left_.value_or(0) > 0 && !bodyless_) {
-    state_ = State::cut;
-    co_return fail("bad_length", "fewer bytes than the announced length");
-  }
-  if (chunked_answer_ && !bodyless_) {
-    iovec part = part_of("0\r\n\r\n");
-    if (Expected<void> sent = co_await send({&part, 1}); !sent) co_return sent;
-  }
-  state_ = State::ended;
-  co_return Expected<void>();
+  std::array<iovec, 4> parts{};
+  std::size_t used = 0;
+  const bool framed = chunked_answer_ && !data.empty();
+  char* const size_end = std::to_chars(size.data(), size.data() + 16, data.size(), 16).ptr;
+  size_end[0] = '\r';
+  size_end[1] = '\n';
+  if (framed) parts[used++] = part_of({size.data(), static_cast<std::size_t>(size_end - size.data()) + 2});
+  if (!data.empty()) parts[used++] = part_of(data);
+  if (framed) parts[used++] = part_of("\r\n");
+  if (!end.empty()) parts[used++] = part_of(end);
+  co_return co_await send(std::span(parts).first(used));
 }
 
 asio::awaitable<Expected<void>> ServerExchange::send(std::span<iovec> parts) {

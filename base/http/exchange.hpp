@@ -24,7 +24,7 @@ class ServerExchange final : public Exchange {
   [[nodiscard]] asio::awaitable<Expected<void>> begin_stream(Response head,
                                                              std::optional<std::uint64_t> length) override;
   [[nodiscard]] asio::awaitable<Expected<void>> write(std::string_view data) override;
-  [[nodiscard]] asio::awaitable<Expected<void>> end_stream() override;
+  [[nodiscard]] asio::awaitable<Expected<void>> end_stream(std::string_view last) override;
   void on_disconnect(std::function<void()> callback) override;
 
   // For the connection, after the handler: an answer when it gave none.
@@ -44,7 +44,9 @@ class ServerExchange final : public Exchange {
   [[nodiscard]] asio::awaitable<Expected<void>> send(std::span<iovec> parts);
   [[nodiscard]] asio::awaitable<Expected<void>> send_head(const Response& head, std::optional<std::uint64_t> length,
                                                           std::string_view body);
-  [[nodiscard]] asio::awaitable<Expected<void>> send_chunk(std::string_view data);
+  // Notes that so many bytes of the answer are to go out; refuses what the announced length does not allow.
+  [[nodiscard]] Expected<void> count(std::size_t bytes, bool at_end);
+  [[nodiscard]] asio::awaitable<Expected<void>> send_data(std::string_view data, std::string_view end);
   // Counts a whole body's memory until the exchange ends; false when there is none left for it.
   [[nodiscard]] bool hold_body(std::size_t bytes);
   void watch_if_ready();

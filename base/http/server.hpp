@@ -55,7 +55,8 @@ class Exchange {
   [[nodiscard]] virtual asio::awaitable<Expected<void>> begin_stream(Response head,
                                                                      std::optional<std::uint64_t> length = {}) = 0;
   [[nodiscard]] virtual asio::awaitable<Expected<void>> write(std::string_view data) = 0;
-  [[nodiscard]] virtual asio::awaitable<Expected<void>> end_stream() = 0;
+  // `last` goes out in one piece with the end: the peer wakes up once for both.
+  [[nodiscard]] virtual asio::awaitable<Expected<void>> end_stream(std::string_view last = {}) = 0;
 
   // `callback` runs once, on the io_context, when the peer closes or resets while the handler is still at work (bytes
   // of a pipelined next request are left alone). The watch begins when the body has been read to its end; before that,

@@ -52,6 +52,10 @@ std::string result_line(const Item& item, std::size_t index) {
   return R"({"type": "result", "index": )" + std::to_string(index) + ", " + item.json().substr(1) + "\n";
 }
 
+std::string end_line(std::size_t results) {
+  return R"({"type": "end", "results": )" + std::to_string(results) + "}\n";
+}
+
 // All that is new about one item.
 std::string news_of(const Item& item, std::size_t index, Told& told, bool with_output, bool with_start) {
   std::string lines;
@@ -166,28 +170,32 @@ asio::awaitable<void> stream_items(App& app, http::Exchange& exchange, std::shar
   std::vector<Told> told(items->items().size());
   std::size_t results = 0;
   auto ping_at = now() + kPingEvery;
-  while (results < told.size() && !items->is_disconnected()) {
+  Expected<void> sent;
+  const std::string nothing = end_line(0);
+  if (told.empty()) sent = co_await exchange.end_stream(nothing);
+  while (sent && results < told.size() && !items->is_disconnected()) {
     const auto index = co_await items->next_news(Deadline(ping_at));
     std::string lines;
+    bool is_told = false;
     if (index) {
       const bool was_told = told[*index].result;
       lines = news_of(items->items()[*index], *index, told[*index], with_output, with_start);
-      if (told[*index].result && !was_told) ++results;
+      is_told = told[*index].result;
+      if (is_told && !was_told) ++results;
     } else if (now() >= ping_at) {
       lines = "{\"type\": \"ping\"}\n";
     }
     if (lines.empty()) continue;
     ping_at = now() + kPingEvery;
-    const auto sent = co_await exchange.write(lines);
-    if (!sent) items->disconnected(app);  // a reader that takes nothing has gone as well
-    if (!sent) co_return;
-    if (index && told[*index].result && items->items()[*index].execution)
-      app.ledger().delivered(items->items()[*index].execution);
+    if (results < told.size()) {
+      sent = co_await exchange.write(lines);
+    } else {
+      lines += end_line(results);
+      sent = co_await exchange.end_stream(lines);
+    }
+    if (sent && is_told && items->items()[*index].execution) app.ledger().delivered(items->items()[*index].execution);
   }
-  if (items->is_disconnected()) co_return;
-  const auto end = R"({"type": "end", "results": )" + std::to_string(results) + "}\n";
-  (void)co_await exchange.write(end);
-  (void)co_await exchange.end_stream();
+  if (!sent) items->disconnected(app);  // a reader that takes nothing has gone as well
 }
 
 }  // namespace berth::slotd

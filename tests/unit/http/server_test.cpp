@@ -149,6 +149,35 @@ TEST(Server, CutsAStreamThatIsShorterOrLongerThanAnnounced) {
   }
 }
 
+asio::awaitable<void> end_with(Exchange& exchange, std::optional<std::uint64_t> length, std::string_view last) {
+  Response head;
+  static_cast<void>(co_await exchange.begin_stream(std::move(head), length));
+  static_cast<void>(co_await exchange.write("a"));
+  static_cast<void>(co_await exchange.end_stream(last));
+}
+
+TEST(Server, SendsTheLastPieceOfAStreamWithItsEnd) {
+  TestServer chunked([](Exchange& exchange) { return end_with(exchange, {}, "bcd"); });
+  RawClient first(chunked.port());
+  first.send(request("GET /") + request("HEAD /"));
+  EXPECT_EQ(body_of(first.read_answer()), "1\r\na\r\n3\r\nbcd\r\n0\r\n\r\n");
+  EXPECT_EQ(body_of(first.read_answer(true)), "");
+  TestServer sized([](Exchange& exchange) { return end_with(exchange, 4, "bcd"); });
+  RawClient second(sized.port());
+  second.send(request("GET /") + request("GET /"));
+  EXPECT_EQ(body_of(second.read_answer()), "abcd");
+  EXPECT_EQ(body_of(second.read_answer()), "abcd");
+}
+
+TEST(Server, CutsAStreamWhoseLastPieceIsShorterOrLongerThanAnnounced) {
+  for (const std::string_view last : {"bc", "bcde"}) {
+    TestServer server([last](Exchange& exchange) { return end_with(exchange, 4, last); });
+    RawClient client(server.port());
+    client.send(request("GET /") + request("GET /"));
+    EXPECT_LT(body_of(client.read_to_end()).size(), 4U);
+  }
+}
+
 TEST(Server, CutsAStreamThatTheHandlerLeftOpen) {
   TestServer server([](Exchange& exchange) -> asio::awaitable<void> {
     Response head;
