@@ -75,8 +75,9 @@ class ContainedProcess:
 class ContainedSlotd(Slotd):
     """`image` and `host_config` beside what Slotd takes; `groups`: a delegated group for the slots."""
 
-    engine = None  # both set once by the session's fixture
+    engine = None  # these two are set once by the session's fixture
     image = None
+    defaults = {}  # of the configuration
 
     def __init__(self, user=0, slots=4, config=None, arguments=(), listen=None, port=0, data_dir=None, env=None, pass_fds=(),
                  address_flag="--listen", image=None, host_config=None, groups=False, run_dir="/.berth/run"):
@@ -88,12 +89,11 @@ class ContainedSlotd(Slotd):
         self.data_dir = self.folder / "data" if data_dir is None else data_dir
         self.data_dir.mkdir(mode=0o700, exist_ok=True)
         (self.folder / "run").mkdir(mode=0o700)
-        self.binary = self.folder / "berth-slotd"
         self.delegation = Delegation(self.folder.name) if groups else None
         if isinstance(config, str):
             text = config
         else:
-            text = json.dumps({"id": self.folder.name.replace("_", "-").lower(), "root": "container", **(config or {})})
+            text = json.dumps({"id": self.folder.name.replace("_", "-").lower(), "root": "container", **self.defaults, **(config or {})})
         command = [address_flag, f"unix:{run_dir}/sock", "--data-dir", str(self.data_dir), "--slots", str(slots), "--config",
                    "/.berth/config.json", "--ready-file", f"{run_dir}/ready.json", *arguments]
         host = {"NetworkMode": "none", "Binds": [f"{self.folder}/run:{run_dir}", f"{self.folder}:{self.folder}",
@@ -117,6 +117,7 @@ class ContainedSlotd(Slotd):
         self.engine.put_archive(self.container, "/.berth", tar_of(files))
         self.engine.start_container(self.container)
         self.process = ContainedProcess(self.engine, self.container)
+        self.binary = pathlib.Path(f"/proc/{self.process.pid}/root/.berth/slotd")
 
     def ready_line(self):
         ready = self.folder / "run/ready.json"

@@ -17,6 +17,7 @@ import urllib.parse
 START_LIMIT = 90
 ANSWER_LIMIT = 180
 STOP_LIMIT = 60
+MEMORY = 2 << 30
 API = "/v1.41"
 CONTROLLERS = ("memory", "pids", "cpu", "cpuacct")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
@@ -94,6 +95,9 @@ class Engine:
         self.socket = str(self.folder / "docker.sock")
         self.group = self.folder.name
         self.process = None
+        # In memory where that can be had: images are unpacked at once, and deleted files cost no disk its time.
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEMORY},mode=755", "berth-engine", self.folder], check=False,
+                       stderr=subprocess.DEVNULL)
         try:
             self._start()
         except BaseException:
@@ -206,6 +210,8 @@ class Engine:
         finally:
             for point in mounts_below(self.folder):
                 subprocess.run(["umount", "--lazy", point], check=False)
+            if os.path.ismount(self.folder):
+                subprocess.run(["umount", "--lazy", self.folder], check=False)
             shutil.rmtree(self.folder, ignore_errors=True)
             for controller in CGROUPS.iterdir() if CGROUPS.is_dir() else ():
                 if (controller / self.group).is_dir():

@@ -124,14 +124,14 @@ def cache():
 
 @functools.cache
 def debian():
-    """The path of a tar of a small Debian with Python, by the package sources of this machine; built once, then kept."""
-    kept = cache() / "debian-python.tar"
+    """The path of a tar of a small Debian with Python and ps, by the package sources of this machine; built once, then kept."""
+    kept = cache() / "debian-python-procps.tar"
     if not kept.exists():
         with tempfile.TemporaryDirectory(prefix="berth-debian-") as folder:
             made = pathlib.Path(folder) / "root.tar"
             sources = [str(path) for path in (pathlib.Path("/etc/apt/sources.list"), *sorted(pathlib.Path("/etc/apt/sources.list.d").glob("*")))
                        if path.is_file() and path.stat().st_size]
-            subprocess.run(["mmdebstrap", "--variant=minbase", "--include=python3", "--dpkgopt=path-exclude=/usr/share/doc/*",
+            subprocess.run(["mmdebstrap", "--variant=minbase", "--include=python3,procps", "--dpkgopt=path-exclude=/usr/share/doc/*",
                             "--dpkgopt=path-exclude=/usr/share/locale/*", "bookworm", str(made), *sources],
                            check=True, timeout=BUILD_LIMIT, stdin=subprocess.DEVNULL, capture_output=True)
             shutil.move(made, f"{kept}.{os.getpid()}")
