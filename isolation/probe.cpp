@@ -152,10 +152,22 @@ std::string why_refused(int error) {
 std::string why_no_stage(const std::optional<ProbeFindings>& findings, Ids ids) {
   if (ids == Ids::none) return "no user id can be mapped into a user namespace";
   if (!findings) return "a process in a user namespace did not answer";
-  const int error = std::max((*findings)[static_cast<std::size_t>(ProbeStep::ids)],
-                             (*findings)[static_cast<std::size_t>(ProbeStep::mounts)]);
-  return errno_error("mounts are refused inside a user namespace (seccomp or AppArmor profile of the container)", error)
-      .message;
+  constexpr struct {
+    ProbeStep step;
+    std::string_view what;
+  } kNeeded[] = {{ProbeStep::ids, "changing ids is"},
+                 {ProbeStep::mounts, "mounts are"},
+                 {ProbeStep::hostname, "a host name is"},
+                 {ProbeStep::leaving, "pivot_root or umount2 is"}};
+  for (const auto& needed : kNeeded) {
+    const int error = (*findings)[static_cast<std::size_t>(needed.step)];
+    if (error == 0) continue;
+    return errno_error(std::string(needed.what) +
+                           " refused inside a user namespace (seccomp or AppArmor profile of the container)",
+                       error)
+        .message;
+  }
+  return {};
 }
 
 bool worked(const std::optional<ProbeFindings>& findings, ProbeStep step) {
@@ -181,11 +193,9 @@ void probe_rung_one(Abilities& abilities) {
   const Ids ids = write_best_map(*child, abilities);
   const UniqueFd usr = ids == Ids::shifted ? make_idmapped_usr(*child) : UniqueFd();
   const auto findings = ids == Ids::none ? std::nullopt : child->ask({.become_root = true}, usr.get());
-  abilities.user_namespaces = worked(findings, ProbeStep::ids) && worked(findings, ProbeStep::mounts);
-  if (!abilities.user_namespaces) {
-    abilities.why_no_user_namespaces = why_no_stage(findings, ids);
-    return;
-  }
+  abilities.why_no_user_namespaces = why_no_stage(findings, ids);
+  abilities.user_namespaces = abilities.why_no_user_namespaces.empty();
+  if (!abilities.user_namespaces) return;
   abilities.many_ids = ids == Ids::container || ids == Ids::shifted;
   abilities.fresh_proc = worked(findings, ProbeStep::proc);
   if (!abilities.fresh_proc) {

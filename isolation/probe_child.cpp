@@ -108,6 +108,11 @@ int try_idmapped(int mount_fd) {
   return result_of(::mkdir("merged/berth-probe", 0755));
 }
 
+int try_leaving() {
+  if (::syscall(SYS_pivot_root, ".", ".") != 0) return errno;
+  return result_of(::umount2(".", MNT_DETACH));
+}
+
 int try_seccomp() {
   sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   const sock_fprog program{1, &allow};
@@ -130,6 +135,8 @@ ProbeFindings try_all(const Received& received) {
     note(ProbeStep::idmapped, try_idmapped(received.idmapped_mount));
   }
   note(ProbeStep::loopback, try_loopback());
+  note(ProbeStep::hostname, result_of(::sethostname("probe", 5)));
+  if (findings[static_cast<std::size_t>(ProbeStep::mounts)] == 0) note(ProbeStep::leaving, try_leaving());
   note(ProbeStep::seccomp, try_seccomp());
   return findings;
 }

@@ -17,9 +17,11 @@ enum class ProbeStep : std::uint8_t {
   removal,   // removing a directory of the lower layer
   idmapped,  // overlay over the id-mapped mount that came with the order: owned by 0, changeable
   loopback,  // raising the loopback of an own network namespace
+  hostname,  // an own host name
+  leaving,   // pivot_root into the tmpfs, the old root taken away
   seccomp,   // installing a filter
 };
-inline constexpr std::size_t kProbeSteps = 8;
+inline constexpr std::size_t kProbeSteps = 10;
 
 // errno of each step, 0 where it worked, -1 where it was not tried.
 using ProbeFindings = std::array<int, kProbeSteps>;

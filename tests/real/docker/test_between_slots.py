@@ -42,11 +42,9 @@ def test_neither_processes_nor_files_are_shared(slots):
 
 @pytest.mark.parametrize("path", KERNEL_SETTINGS)
 def test_what_the_machine_runs_cannot_be_set(slots, path):
-    before = pathlib.Path(path).read_text() if path.startswith("/proc/sys/kernel/") and pathlib.Path(path).exists() else None
-    said = slots[0].output(f"if [ -e {path} ]; then (echo x > {path}) 2>&1 && echo written; else echo missing; fi; true")
-    assert "written" not in said, said
-    if before is not None:
-        assert pathlib.Path(path).read_text() == before
+    # Opened for appending and left alone: were it possible, nothing of the machine would change.
+    said = slots[0].output(f"if [ -e {path} ]; then (: >> {path}) 2>&1 && echo opened; else echo missing; fi; true")
+    assert "opened" not in said, said
 
 
 def test_the_kernels_own_files_are_covered(slots):

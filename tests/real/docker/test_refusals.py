@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers that cannot isolate slots: strict refuses in one sentence that says the way out, the ladder's second rung
 needs CAP_SYS_ADMIN, and nothing runs outside a slot unless that was asked for."""
+import json
+
 import pytest
 
+from contained import PROFILE
 from harness import Slot
 
 MASKED = ["/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
@@ -26,6 +29,14 @@ def test_strict_is_refused_under_dockers_own_seccomp_profile(contained, start):
     assert "Berth's seccomp profile" in error["hint"] and "\n" not in error["message"] + error["hint"], error
 
 
+@pytest.mark.parametrize("call", ["clone", "mount", "umount2", "pivot_root", "sethostname"])
+def test_every_call_that_the_profile_adds_is_needed(contained, start, call):
+    profile = json.loads(PROFILE.read_text())
+    profile["syscalls"][0]["names"].remove(call)
+    error = refusal(start(ready=False, image=contained.image, host_config={"SecurityOpt": ["seccomp=" + json.dumps(profile)]}))
+    assert "refuse" in error["message"] and "profile" in error["message"], error
+
+
 def test_strict_is_refused_while_system_paths_are_masked(contained, start):
     error = refusal(start(ready=False, image=contained.image, host_config=COVERED))
     assert "a new /proc is refused while parts of the container's are covered" in error["message"], error
@@ -40,7 +51,7 @@ def test_cap_sys_admin_and_net_admin_are_the_second_rung(contained, start, more)
     one, other = Slot(server, "slot_0"), Slot(server, "slot_1")
     assert one.output("echo x > /etc/x; rm -r /usr/share/base-files; ls -A /.berth 2>/dev/null || echo nothing") == "nothing"
     assert other.output("ls /etc/x 2>/dev/null; ls -d /usr/share/base-files").endswith("base-files")
-    assert "written" not in one.output("(echo x > /proc/sys/kernel/core_pattern) 2>/dev/null && echo written; true")
+    assert "opened" not in one.output("(: >> /proc/sys/kernel/core_pattern) 2>/dev/null && echo opened; true")
     status = one.output("cat /proc/self/status")
     assert "NoNewPrivs:\t1" in status and "CapEff:\t00000000000004fb" in status, status
     assert one.output("ls /proc | grep -c '^[0-9]'") in ("2", "3", "4")
