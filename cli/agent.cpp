@@ -29,8 +29,9 @@ agent::ConfigSources sources_of(const AgentOptions& options) {
 
 // What somebody wrote is wrong, as against what the machine does not give.
 bool is_bad_configuration(const Error& error) {
-  constexpr std::array<std::string_view, 7> kCodes{"bad_listen", "tokens_needed", "bad_tokens", "not_here",
-                                                   "jobs",       "state_dir",     "tls"};
+  constexpr std::array<std::string_view, 9> kCodes{
+      "bad_listen", "tokens_needed", "bad_tokens",      "not_here",        "jobs",
+      "state_dir",  "tls",           "bad_docker_host", "docker_elsewhere"};
   return std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end();
 }
 

@@ -47,10 +47,9 @@ std::optional<jobs::Job> load(const JobOptions& options) {
 
 std::optional<int> refuse_what_is_not_here(const jobs::Job& job) {
   // An agent elsewhere says itself what it has.
-  if (job.driver == jobs::DriverKind::local || has_agent_address()) return std::nullopt;
-  print_error({"not_here",
-               "this version has the local driver only, and the job wants " + std::string(jobs::to_string(job.driver)),
-               "run it on this machine with --driver local"});
+  if (job.driver != jobs::DriverKind::nomad || has_agent_address()) return std::nullopt;
+  print_error({"not_here", "this version has no driver nomad, which the job wants",
+               "run it on this machine with --driver local or --driver docker"});
   return kPlatform;
 }
 

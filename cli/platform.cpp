@@ -21,16 +21,38 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::chrono::milliseconds kStopLimit{5'000};
+constexpr std::size_t kMostTold = 400;
 constexpr std::chrono::milliseconds kInterruptLimit{1'500};  // then SIGKILL; an interrupt is over within 2 s
+
+// Containers elsewhere outlive a command that was killed by so long (wire.md 1.17: a private agent has one life).
+constexpr std::chrono::seconds kLonelyLimit{60};
+
+// The one driver that the job needs.
+Expected<drivers::DriverOptions> driver_options(jobs::DriverKind kind, std::string slotd) {
+  drivers::DriverOptions options;
+  options.slotd = std::move(slotd);
+  options.agent_id = "run-" + random_hex(16);
+  options.lonely_limit = kLonelyLimit;
+  options.one_life = true;
+  options.local = kind == jobs::DriverKind::local;
+  options.tell = [](const std::string& line) {
+    std::fprintf(stderr, "berth: %s\n", harmless_line(line, kMostTold).c_str());
+  };
+  if (options.local) return options;
+  auto endpoint = drivers::docker::find_endpoint(drivers::docker::endpoint_sources({}));
+  if (!endpoint) return tl::unexpected(endpoint.error());
+  options.docker = std::move(*endpoint);
+  return options;
+}
 
 }  // namespace
 
-Platform::Platform(PrivateStateDir state_dir, std::string slotd, bool keep)
+Platform::Platform(PrivateStateDir state_dir, drivers::DriverOptions driver, bool keep)
     : state_dir_(std::move(state_dir)),
-      driver_(context_, {.state_dir = state_dir_.path(), .slotd = std::move(slotd)}),
+      driver_(drivers::make_drivers(context_, driver)),
       keep_(keep),
       api_(context_),
-      runtime_(std::make_shared<agent::Runtime>(context_, driver_, runtime_options())),
+      runtime_(std::make_shared<agent::Runtime>(context_, *driver_, runtime_options())),
       signals_(context_, SIGINT, SIGTERM, SIGHUP),
       exit_code_(kPlatform) {}
 
@@ -60,7 +82,13 @@ int Platform::run(const jobs::Job& job, const std::string& slotd, int platform_c
   }
   // A reader of our output that goes away is an error of a write, not the end of the program with slots still there.
   ::signal(SIGPIPE, SIG_IGN);
-  Platform platform(std::move(*state_dir), std::move(*program), keep);
+  auto driver = driver_options(job.driver, std::move(*program));
+  if (!driver) {
+    print_error(driver.error());
+    return platform_code;
+  }
+  driver->state_dir = state_dir->path();
+  Platform platform(std::move(*state_dir), std::move(*driver), keep);
   return platform.bring_up_and_down(job, platform_code, std::move(work));
 }
 
@@ -150,9 +178,9 @@ void Platform::watch_signals() {
 
 void Platform::on_interrupt() {
   if (!done_ || !keep_) exit_code_ = kInterrupted;
-  if (++interrupts_ > 1) return driver_.kill_all();
+  if (++interrupts_ > 1) return driver_->kill_all();
   std::fputs("\nberth: stopping; interrupt again to force\n", stderr);
-  if (taking_down_) return driver_.stop_all(Deadline(now() + kInterruptLimit));
+  if (taking_down_) return driver_->stop_all(Deadline(now() + kInterruptLimit));
   asio::co_spawn(context_, take_down(kPlatform), asio::detached);
 }
 

@@ -12,7 +12,7 @@
 #include "cli/kept_api.hpp"
 #include "cli/place.hpp"
 #include "cli/state_dir.hpp"
-#include "drivers/local/local_driver.hpp"
+#include "drivers/registry/registry.hpp"
 #include "jobs/job.hpp"
 
 namespace berth::cli {
@@ -48,7 +48,7 @@ class Platform final : public Place {
   [[nodiscard]] std::string address() const override { return keep_ ? KeptApi::address(state_dir_.path()) : ""; }
 
  private:
-  Platform(PrivateStateDir state_dir, std::string slotd, bool keep);
+  Platform(PrivateStateDir state_dir, drivers::DriverOptions driver, bool keep);
 
   [[nodiscard]] int bring_up_and_down(const jobs::Job& job, int platform_code, Work work);
   [[nodiscard]] boost::asio::awaitable<void> live(const jobs::Job& job, int platform_code, Work work);
@@ -59,7 +59,7 @@ class Platform final : public Place {
 
   boost::asio::io_context context_;  // first: what its coroutines hold goes before it
   PrivateStateDir state_dir_;
-  drivers::LocalDriver driver_;
+  const std::unique_ptr<drivers::Driver> driver_;
   const bool keep_;
   KeptApi api_;
   std::shared_ptr<agent::Runtime> runtime_;

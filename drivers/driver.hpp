@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -18,6 +19,18 @@ namespace berth::drivers {
 
 enum class ContainerState { starting, running, stopping, gone };
 [[nodiscard]] std::string_view to_string(ContainerState state);
+
+// A container as it is wanted: what its slotd reads, and what the driver alone has to know.
+struct Wanted {
+  ContainerSpec spec;
+  std::string driver = "local";  // whose it is
+  std::string job;
+  std::string image;          // drivers that know images
+  std::optional<double> cpu;  // cores of the whole container; none: unlimited, as below
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<std::uint64_t> pids;
+  std::string network;  // the engine's network for containers that need one; empty: its default
+};
 
 // A container as its driver sees it.
 struct ContainerFacts {
@@ -37,13 +50,15 @@ class Driver {
   virtual ~Driver() = default;
 
   [[nodiscard]] virtual std::string_view name() const = 0;
+  // Whether containers that are wanted of `driver` can be had here.
+  [[nodiscard]] virtual bool serves(std::string_view driver) const { return driver == name(); }
 
   // Replaces the watcher. Every change of every container reaches it promptly; `gone` is each container's last.
   virtual void watch(Watcher watcher) = 0;
 
   // Starts what is wanted and missing, stops what is there and not wanted. Returns at once; the watcher hears the rest.
   // An id that has gone is not started again while it stays wanted.
-  virtual void converge(std::vector<ContainerSpec> wanted) = 0;
+  virtual void converge(std::vector<Wanted> wanted) = 0;
 
   // Containers of an earlier life of this agent that still run. What a dead one left behind is removed.
   [[nodiscard]] virtual boost::asio::awaitable<Expected<std::vector<ContainerFacts>>> adopt() = 0;
@@ -51,6 +66,10 @@ class Driver {
   // Ends every container and removes all that the driver made. Graceful until the deadline, then by force; returns when
   // nothing is left, or an error that names what is.
   [[nodiscard]] virtual boost::asio::awaitable<Expected<void>> remove(Deadline graceful_until) = 0;
+
+  // Both for use while remove() is awaited: an earlier end of every container, or its end by force now.
+  virtual void stop_all(Deadline kill_at) = 0;
+  virtual void kill_all() = 0;
 };
 
 }  // namespace berth::drivers

@@ -167,6 +167,7 @@ void build_job(const Node& root, Job& job, Complaints& complaints) {
   take_count(&root, "trajectories", job.trajectory_count);
   take(find(&root, "trajectories"), "from", job.trajectories_from);
   for (const NodePtr& node : items(&root, "steps")) job.steps.push_back(build_step(*node, complaints));
+  take(find(&root, "docker"), "network", job.docker_network);
   take(&root, "insecure", job.insecure);
 }
 

@@ -105,6 +105,7 @@ struct Job {
   std::size_t trajectory_count = 1;  // when trajectories_from is empty
   std::string trajectories_from;     // JSONL file, as written
   std::vector<Step> steps;
+  std::string docker_network;      // the engine's network where slots have one; empty: its default
   bool insecure = false;           // slotd off the machine without TLS (wire.md 1.20)
   std::vector<std::string> notes;  // things worth saying that are no errors ("image is not used by driver local")
 };

@@ -4,6 +4,12 @@
 namespace berth::jobs {
 namespace {
 
+// The machine's own network, with every service on its loopback.
+std::string_view refuse_host_network(const Node& value) {
+  if (value.text != "host") return {};
+  return "network host is the machine's own, loopback included; give the container a network of the engine";
+}
+
 const ObjectRule& constraint_rule() {
   static const ObjectRule rule{{
       {.key = "attribute", .about = "A node attribute such as ${attr.kernel.name}."},
@@ -26,7 +32,14 @@ const ObjectRule& affinity_rule() {
 }  // namespace
 
 const ObjectRule& docker_rule() {
-  static const ObjectRule rule{};
+  static const ObjectRule rule{{
+      {.key = "network",
+       .about = "The engine's network for containers whose slots have one, or that have setup.",
+       .pattern = "[A-Za-z0-9][A-Za-z0-9_.-]{0,127}",
+       .pattern_in_words = "the name of a network of the engine",
+       .default_json = "\"bridge\"",
+       .refuse = refuse_host_network},
+  }};
   return rule;
 }
 

@@ -15,9 +15,10 @@ std::string list_of(const char* key, Json all) {
 }
 
 Json to_json(const pool::ContainerView& view, const Runtime& runtime) {
+  const auto job = runtime.jobs().find(view.job);
   Json text{{"container", view.container},
             {"job", view.job},
-            {"driver", runtime.driver_name()},
+            {"driver", job == runtime.jobs().end() ? "" : jobs::to_string(job->second.driver)},
             {"state", pool::to_string(view.state)},
             {"draining", view.draining},
             {"boot_id", view.boot},

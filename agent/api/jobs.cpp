@@ -76,7 +76,7 @@ std::string complaints_body(const jobs::Diagnostics& complaints) {
 }
 
 // What a job may not say when it comes over HTTP.
-std::optional<Error> objection(const jobs::Job& job, const std::string& name, std::string_view driver) {
+std::optional<Error> objection(const jobs::Job& job, const std::string& name, const Runtime& runtime) {
   if (job.name != name)
     return Error{"bad_request", "the body is job " + job.name + ", the path says " + name, "make them the same"};
   if (!job.rootfs.empty())
@@ -85,11 +85,10 @@ std::optional<Error> objection(const jobs::Job& job, const std::string& name, st
   if (!job.inputs.empty())
     return Error{"inputs_refused", "inputs are files of whoever sends the job, and a kept job has no place for them",
                  "leave them out; bring them into each lease by PUT .../files/PATH?tar=1, as berth run and exec do"};
-  if (jobs::to_string(job.driver) != driver)
-    return Error{
-        "driver_unavailable",
-        "this agent runs driver " + std::string(driver) + ", the job wants " + std::string(jobs::to_string(job.driver)),
-        "set driver: " + std::string(driver) + ", or ask another agent"};
+  const std::string driver(jobs::to_string(job.driver));
+  if (!runtime.serves(driver))
+    return Error{"driver_unavailable", "this agent has no driver " + driver + ", which the job wants",
+                 "set another driver, or ask another agent"};
   return std::nullopt;
 }
 
@@ -124,7 +123,7 @@ asio::awaitable<void> Api::Impl::put_job(Request& request) {
     std::string body = complaints_body(job.error());
     co_return co_await send_json(exchange, 400, std::move(body));
   }
-  auto wrong = objection(*job, name, parts_.runtime.driver_name());
+  auto wrong = objection(*job, name, parts_.runtime);
   if (wrong) co_return co_await send_error(exchange, *std::move(wrong));
   const auto view = parts_.runtime.pool().job(name);
   const jobs::Job* now = view && !view->removing ? find(parts_.runtime.jobs(), name) : nullptr;

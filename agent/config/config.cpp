@@ -44,6 +44,7 @@ Config build(std::vector<Setting> settings) {
   config.max_timeout = duration_at(settings, "max_timeout");
   config.drain = milliseconds_at(settings, "drain");
   config.tool_server_url = text_at(settings, "tool_server.url");
+  config.docker_host = text_at(settings, "drivers.docker.host");
   config.tool_server_token_file = text_at(settings, "tool_server.token_file");
   config.log_level = value_of(kLevels, text_at(settings, "log.level")).value_or(LogLevel::info);
   config.log_format = text_at(settings, "log.format") == "json" ? LogFormat::json : LogFormat::text;

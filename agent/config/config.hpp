@@ -38,6 +38,7 @@ struct Config {
   Seconds max_timeout{3600};
   std::chrono::milliseconds drain{30'000};  // how long running calls may go on after SIGTERM
   std::string tool_server_url, tool_server_token_file;
+  std::string docker_host;  // empty: the usual socket
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::text;
   std::vector<Setting> settings;  // every key, in the order of the table

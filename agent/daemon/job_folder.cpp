@@ -27,9 +27,9 @@ tl::expected<jobs::Job, jobs::Diagnostics> read_one(const std::string& file) {
   const auto text = read_file(file, jobs::TreeBounds{}.max_bytes + 1);
   if (!text) return tl::unexpected(jobs::Diagnostics{jobs::Diagnostic{file, {}, text.error().message}});
   auto job = jobs::parse_job(*text, file, "");
-  if (job && job->driver != jobs::DriverKind::local)
-    return tl::unexpected(jobs::Diagnostics{jobs::Diagnostic{
-        file, {}, "this version has the local driver only, and the job wants " + std::string(to_string(job->driver))}});
+  if (job && job->driver == jobs::DriverKind::nomad)
+    return tl::unexpected(jobs::Diagnostics{
+        jobs::Diagnostic{file, {}, "this version has no driver nomad, which the job wants; set local or docker"}});
   return job;
 }
 

@@ -29,8 +29,8 @@ bool is_set(const Config& config, std::string_view prefix) {
 Expected<void> check_what_is_here(const Config& config) {
   if (config.batch_window.count() != 0)
     return fail("not_here", "relay.batch_window: this version sends every call at once", "set it to 0ms");
-  if (is_set(config, "drivers."))
-    log(LogLevel::warning, "this version has the local driver only; the keys under drivers are not used");
+  if (is_set(config, "drivers.nomad."))
+    log(LogLevel::warning, "this version has no driver nomad; the keys under drivers.nomad are not used");
   return {};
 }
 
@@ -95,6 +95,8 @@ Expected<Prepared> prepare(const Config& config) {
   if (!tokens) return tl::unexpected(tokens.error());
   auto slotd = drivers::find_slotd(drivers::slotd_search(config.slotd));
   if (!slotd) return tl::unexpected(slotd.error());
+  auto docker = drivers::docker::find_endpoint(drivers::docker::endpoint_sources(config.docker_host));
+  if (!docker) return tl::unexpected(docker.error());
   auto jobs = read_jobs(config.jobs);
   if (!jobs) return tl::unexpected(jobs.error());
   auto tool_server = read_tool_server(config.tool_server_url, config.tool_server_token_file);
@@ -106,7 +108,7 @@ Expected<Prepared> prepare(const Config& config) {
   auto state_dir = StateDir::open(config.state_dir);
   if (!state_dir) return tl::unexpected(state_dir.error());
   return Prepared{std::move(*address),   std::move(*tokens),      std::move(*slotd), std::move(*jobs),
-                  std::move(*state_dir), std::move(*tool_server), std::move(*tls)};
+                  std::move(*state_dir), std::move(*tool_server), std::move(*tls),   std::move(*docker)};
 }
 
 }  // namespace berth::agent

@@ -14,6 +14,7 @@
 #include "agent/executor/tool_server.hpp"
 #include "base/http/server.hpp"
 #include "base/tls/server_context.hpp"
+#include "drivers/docker/endpoint.hpp"
 
 namespace berth::agent {
 
@@ -25,6 +26,7 @@ struct Prepared {
   StateDir state_dir;
   std::optional<ToolServer> tool_server;
   std::optional<tls::ServerContext> tls;
+  drivers::docker::Endpoint docker;
 };
 
 [[nodiscard]] Expected<Prepared> prepare(const Config& config);

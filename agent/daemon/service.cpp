@@ -11,6 +11,7 @@
 #include "base/http/await.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "drivers/registry/registry.hpp"
 
 namespace berth::agent {
 
@@ -22,6 +23,22 @@ using http::kAwait;
 constexpr std::chrono::milliseconds kStopLimit{5'000};    // of containers, from SIGTERM to SIGKILL
 constexpr std::chrono::milliseconds kAnswerLimit{2'000};  // for the last answers to be read
 constexpr std::chrono::milliseconds kDrainPace{50};
+
+// Slots survive an agent that is away for a while (wire.md 1.17).
+constexpr std::chrono::seconds kLonelyLimit{600};
+constexpr std::chrono::seconds kTellEvery{10};
+
+drivers::DriverOptions driver_options(const StateDir& state_dir, const Prepared& prepared) {
+  drivers::DriverOptions options;
+  options.state_dir = state_dir.path();
+  options.slotd = prepared.slotd;
+  options.agent_id = state_dir.agent_id();
+  options.lonely_limit = kLonelyLimit;
+  options.docker = prepared.docker;
+  options.tell = [](const std::string& line) { log(LogLevel::info, line); };
+  options.tell_every = kTellEvery;
+  return options;
+}
 
 Deadline in(std::chrono::milliseconds time) {
   return Deadline(now() + time);
@@ -37,8 +54,8 @@ Service::Service(DaemonOptions options, Prepared prepared)
       tls_(std::move(prepared.tls)),
       first_jobs_(std::move(prepared.jobs)),
       events_(context_),
-      driver_(context_, {.state_dir = state_dir_.path(), .slotd = std::move(prepared.slotd)}),
-      runtime_(std::make_shared<Runtime>(context_, driver_, runtime_options())),
+      driver_(drivers::make_drivers(context_, driver_options(state_dir_, prepared))),
+      runtime_(std::make_shared<Runtime>(context_, *driver_, runtime_options())),
       keeper_(job_board()),
       api_(std::make_unique<Api>(ApiParts{context_, *runtime_, tokens_, events_, metrics_}, api_options())),
       executor_(std::make_unique<Executor>(ExecutorParts{context_, *runtime_, tokens_, metrics_},
@@ -172,7 +189,7 @@ void Service::on_stop_signal() {
   log(LogLevel::warning, "second signal: everything ends now");
   pause_.cancel();
   server_->abort();
-  driver_.kill_all();
+  driver_->kill_all();
 }
 
 // --- the end --------------------------------------------------------------------------------------------------------

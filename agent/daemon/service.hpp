@@ -16,7 +16,7 @@
 #include "agent/daemon/job_keeper.hpp"
 #include "agent/daemon/prepare.hpp"
 #include "agent/executor/executor.hpp"
-#include "drivers/local/local_driver.hpp"
+#include "drivers/driver.hpp"
 
 namespace berth::agent {
 
@@ -70,7 +70,7 @@ class Service {
   boost::asio::io_context context_;  // before everything whose coroutines it runs
   EventLog events_;
   AgentMetrics metrics_;
-  drivers::LocalDriver driver_;
+  std::unique_ptr<drivers::Driver> driver_;
   std::shared_ptr<Runtime> runtime_;
   JobKeeper keeper_;
   std::unique_ptr<Api> api_;

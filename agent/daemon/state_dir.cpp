@@ -22,6 +22,8 @@ constexpr mode_t kPrivate = 0700;
 // The pool's container ids are shorter.
 constexpr std::string_view kLongestId = "agent-00000000-1000000";
 constexpr std::size_t kMostSocketPath = 107;  // sockaddr_un
+constexpr std::size_t kAgentIdBytes = 16;
+constexpr std::size_t kMostIdFile = 256;
 
 Expected<void> check_length(const std::string& path) {
   const std::size_t longest = drivers::container_paths(path, std::string(kLongestId)).socket().size();
@@ -62,6 +64,25 @@ Expected<UniqueFd> take_lock(const std::string& path) {
   return lock;
 }
 
+bool is_agent_id(std::string_view text) {
+  return text.size() == 2 * kAgentIdBytes && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Expected<std::string> read_or_draw_id(const std::string& path) {
+  const std::string file = drivers::agent_id_path(path);
+  struct stat facts {};
+  if (::lstat(file.c_str(), &facts) == 0) {
+    const auto text = read_file(file, kMostIdFile);
+    if (!text) return tl::unexpected(text.error());
+    const std::string id(trim(*text));
+    if (is_agent_id(id)) return id;
+    return fail("state_dir", file + " holds no id of an agent", "remove it: another one is drawn");
+  }
+  std::string id = random_hex(kAgentIdBytes);
+  if (auto written = write_file_atomically(file, id + "\n"); !written) return tl::unexpected(written.error());
+  return id;
+}
+
 }  // namespace
 
 Expected<StateDir> StateDir::open(const std::string& path) {
@@ -69,7 +90,9 @@ Expected<StateDir> StateDir::open(const std::string& path) {
   if (auto made = make_private(path); !made) return tl::unexpected(made.error());
   auto lock = take_lock(path);
   if (!lock) return tl::unexpected(lock.error());
-  return StateDir(path, std::move(*lock));
+  auto id = read_or_draw_id(path);
+  if (!id) return tl::unexpected(id.error());
+  return StateDir(path, std::move(*lock), std::move(*id));
 }
 
 }  // namespace berth::agent

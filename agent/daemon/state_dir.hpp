@@ -17,12 +17,16 @@ class StateDir {
   [[nodiscard]] static Expected<StateDir> open(const std::string& path);
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  // Drawn when the folder is first used, and kept in it: names this agent over all its lives.
+  [[nodiscard]] const std::string& agent_id() const { return agent_id_; }
 
  private:
-  StateDir(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  StateDir(std::string path, UniqueFd lock, std::string agent_id)
+      : path_(std::move(path)), lock_(std::move(lock)), agent_id_(std::move(agent_id)) {}
 
   std::string path_;
   UniqueFd lock_;
+  std::string agent_id_;
 };
 
 }  // namespace berth::agent

@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "agent/runtime/runtime.hpp"
+#include "agent/runtime/wanted.hpp"
 
 namespace berth::agent {
 
@@ -27,7 +28,7 @@ void Runtime::on(const pool::StartContainer& effect) {
   if (job == jobs_.end()) return;
   Container container;
   container.job = effect.job;
-  container.wanted = jobs::container_spec(job->second, effect.container);
+  container.wanted = wanted_of(job->second, effect.container);
   containers_.insert_or_assign(effect.container, std::move(container));
   wanted_changed_ = true;
 }
@@ -58,7 +59,7 @@ asio::awaitable<void> Runtime::reset(std::shared_ptr<ContainerLink> link, pool::
 }
 
 void Runtime::converge() {
-  std::vector<ContainerSpec> wanted;
+  std::vector<drivers::Wanted> wanted;
   for (const auto& [id, container] : containers_)
     if (container.wanted) wanted.push_back(*container.wanted);
   driver_.converge(std::move(wanted));

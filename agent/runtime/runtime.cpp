@@ -4,9 +4,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <functional>
 #include <vector>
 
+#include "agent/runtime/wanted.hpp"
 #include "base/text.hpp"
 
 namespace berth::agent {
@@ -17,11 +17,6 @@ namespace {
 
 Duration to_duration(Seconds seconds) {
   return Deadline::after(TimePoint{}, seconds).at() - TimePoint{};
-}
-
-// Changes when what runs inside the containers changes.
-std::uint64_t version_of(const jobs::Job& job) {
-  return std::hash<std::string>{}(container_spec_to_json(jobs::container_spec(job, "version")));
 }
 
 pool::JobApplied pool_view(const jobs::Job& job) {

@@ -138,7 +138,8 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   [[nodiscard]] const std::map<std::string, HealthFacts>& health() const { return health_; }
   // Applied and not gone, by name.
   [[nodiscard]] const std::map<std::string, jobs::Job>& jobs() const { return jobs_; }
-  [[nodiscard]] std::string_view driver_name() const { return driver_.name(); }
+  // Whether jobs of this driver can be applied.
+  [[nodiscard]] bool serves(std::string_view driver) const { return driver_.serves(driver); }
   // The container's connection; null while it does not answer yet.
   [[nodiscard]] std::shared_ptr<const ContainerLink> link(const std::string& container) const;
   // The labels of a live lease; empty for every other.
@@ -148,7 +149,7 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   // From StartContainer (or adoption) until the driver says gone.
   struct Container {
     std::string job;
-    std::optional<ContainerSpec> wanted;               // none: asked to stop
+    std::optional<drivers::Wanted> wanted;             // none: asked to stop
     std::shared_ptr<ContainerLink> link;               // set once it has answered
     std::shared_ptr<boost::asio::steady_timer> pause;  // of its health watcher
     std::optional<Error> refused;  // it runs but does not answer as it should, and is being taken down for that

@@ -3,6 +3,7 @@
 
 #include <openssl/x509v3.h>
 
+#include "base/tls/own_certificate.hpp"
 #include "base/tls/pem.hpp"
 #include "base/tls/tls_layer.hpp"
 
@@ -26,11 +27,16 @@ bool expect_host(SSL* ssl, const std::string& host) {
 
 }  // namespace
 
-Expected<ClientContext> ClientContext::read(const std::string& ca_file, std::string remedy) {
+Expected<ClientContext> ClientContext::read(const std::string& ca_file, std::string remedy,
+                                            const ClientIdentity& identity) {
   Context context = make_context(TLS_client_method());
   if (!context) return fail("tls", "no memory for TLS");
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context.get()), X509_V_FLAG_PARTIAL_CHAIN);
+  if (!identity.cert_file.empty()) {
+    const auto shown = show_certificate(context.get(), identity.cert_file, identity.key_file);
+    if (!shown) return tl::unexpected(shown.error());
+  }
   if (ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());
     return ClientContext(std::move(context), std::move(remedy));

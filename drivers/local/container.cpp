@@ -13,12 +13,11 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "base/http/await.hpp"
-#include "base/json.hpp"
 #include "base/text.hpp"
 #include "drivers/local/remove.hpp"
+#include "drivers/ready_line.hpp"
 
 namespace berth::drivers {
 namespace {
@@ -27,18 +26,12 @@ namespace asio = boost::asio;
 using http::kAwait;
 constexpr int kReadyFd = 3;
 constexpr int kLifelineFd = 4;
-constexpr std::size_t kReadyLimit = std::size_t{256} << 10;  // the message may carry 50 lines of a failed setup
 constexpr std::size_t kLogTail = 2000;
 constexpr std::chrono::milliseconds kReapPace{100};
 
 Expected<void> make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
   return fail_errno("creating " + path, errno);
-}
-
-std::string text_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 }  // namespace
@@ -137,7 +130,7 @@ asio::awaitable<Expected<std::string>> LocalContainer::read_ready_line(UniqueFd 
   });
   std::string line;
   std::string buffer(4096, '\0');
-  while (line.find('\n') == std::string::npos && line.size() < kReadyLimit) {
+  while (line.find('\n') == std::string::npos && line.size() < kMostReadyLine) {
     const auto [error, count] = co_await stream.async_read_some(asio::buffer(buffer), kAwait);
     if (error) break;
     line.append(buffer.data(), count);
@@ -154,20 +147,11 @@ asio::awaitable<Expected<std::string>> LocalContainer::read_ready_line(UniqueFd 
 Expected<void> LocalContainer::accept_ready_line(const std::string& line) {
   const std::string who = "berth-slotd of " + spec_.id;
   if (line.empty()) return fail("start_failed", who + " ended before it was ready" + last_log_lines());
-  auto parsed = parse_json(line);
-  if (!parsed || !parsed->is_object())
-    return fail("start_failed", who + " said something that is no ready line: " + line.substr(0, 200));
-  const auto ok = parsed->find("ok");
-  if (ok != parsed->end() && ok->is_boolean() && ok->get<bool>()) {
-    facts_.boot_id = text_of(*parsed, "boot_id");
-    facts_.address = "unix:" + paths_.socket();
-    if (facts_.boot_id.empty()) return fail("start_failed", who + " gave no boot_id in its ready line");
-    return {};
-  }
-  const auto error = parsed->find("error");
-  if (error == parsed->end() || !error->is_object())
-    return fail("start_failed", who + " did not start and gave no reason");
-  return fail(text_of(*error, "code"), text_of(*error, "message"), text_of(*error, "hint"));
+  auto boot = boot_of_ready_line(line, who);
+  if (!boot) return tl::unexpected(boot.error());
+  facts_.boot_id = std::move(*boot);
+  facts_.address = "unix:" + paths_.socket();
+  return {};
 }
 
 asio::awaitable<std::string> LocalContainer::wait_for_end() {

@@ -33,15 +33,15 @@ void LocalDriver::watch(Watcher watcher) {
   watcher_ = std::move(watcher);
 }
 
-void LocalDriver::converge(std::vector<ContainerSpec> wanted) {
+void LocalDriver::converge(std::vector<Wanted> wanted) {
   std::set<std::string> ids;
-  for (const ContainerSpec& spec : wanted) ids.insert(spec.id);
+  for (const Wanted& each : wanted) ids.insert(each.spec.id);
   std::erase_if(ended_, [&ids](const std::string& id) { return !ids.contains(id); });
   const Deadline kill_at(now() + options_.stop_limit);
   for (auto& [id, container] : containers_)
     if (!ids.contains(id) && container->facts().state != ContainerState::stopping) container->stop(kill_at);
-  for (ContainerSpec& spec : wanted)
-    if (!containers_.contains(spec.id) && !ended_.contains(spec.id)) start(std::move(spec));
+  for (Wanted& each : wanted)
+    if (!containers_.contains(each.spec.id) && !ended_.contains(each.spec.id)) start(std::move(each.spec));
 }
 
 void LocalDriver::start(ContainerSpec spec) {

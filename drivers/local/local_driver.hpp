@@ -32,15 +32,14 @@ class LocalDriver final : public Driver {
 
   [[nodiscard]] std::string_view name() const override { return "local"; }
   void watch(Watcher watcher) override;
-  void converge(std::vector<ContainerSpec> wanted) override;
+  void converge(std::vector<Wanted> wanted) override;
   // With a lifeline no container outlives its driver: removes what a killed one left in the state directory, returns
   // none.
   [[nodiscard]] boost::asio::awaitable<Expected<std::vector<ContainerFacts>>> adopt() override;
   [[nodiscard]] boost::asio::awaitable<Expected<void>> remove(Deadline graceful_until) override;
 
-  // Both for use while remove() is awaited: an earlier end, or SIGKILL to every slotd now.
-  void stop_all(Deadline kill_at);
-  void kill_all();
+  void stop_all(Deadline kill_at) override;
+  void kill_all() override;
 
  private:
   void start(ContainerSpec spec);

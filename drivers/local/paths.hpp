@@ -3,6 +3,7 @@
 //
 //   STATE_DIR/                 0700
 //     lock                     held (flock) by the agent that owns the directory
+//     agent.id                 32 hexadecimal digits
 //     inputs/SHA256            packed inputs, one tar each
 //     containers/ID/           0700, removed with the container
 //       config.json            the ContainerSpec that slotd reads
@@ -25,6 +26,9 @@ struct ContainerPaths {
 
 [[nodiscard]] inline std::string lock_path(const std::string& state_dir) {
   return state_dir + "/lock";
+}
+[[nodiscard]] inline std::string agent_id_path(const std::string& state_dir) {
+  return state_dir + "/agent.id";
 }
 [[nodiscard]] inline std::string inputs_path(const std::string& state_dir) {
   return state_dir + "/inputs";

@@ -67,7 +67,7 @@ def test_every_complaint_of_a_bad_job_is_told_with_its_place(agent):
     ("job: other\nisolation: best-effort\n", "bad_request"),
     ("job: here\nisolation: best-effort\nrootfs: /etc\n", "rootfs_refused"),
     ("job: here\nisolation: best-effort\ninputs: [{from: /etc/passwd, to: /workspace/p}]\n", "inputs_refused"),
-    ("job: here\ndriver: docker\nimage: x\n", "driver_unavailable"),
+    ("job: here\ndriver: nomad\nimage: x\n", "driver_unavailable"),
     ("", "bad_job"), ("[]", "bad_job"), ("{{{", "bad_job"), ("\0", "bad_job"), ("job: here\njob: here\n", "bad_job"),
 ])
 def test_what_a_job_may_not_say_over_http(agent, text, code):

@@ -12,7 +12,8 @@ ROOT = pathlib.Path(os.environ.get("BERTH_SOURCE_DIR", pathlib.Path(__file__).pa
 # The folders of a library that are another one's.
 LIBRARIES = {
     "base": ["base/http", "base/tls"], "base/http": [], "isolation": ["isolation/keeper"], "slotd": ["slotd/terminal"],
-    "slotd/terminal": [], "client": [], "jobs": [], "drivers": ["drivers/local"], "drivers/local": [], "agent/api": [],
+    "slotd/terminal": [], "client": [], "jobs": [], "drivers": ["drivers/docker", "drivers/local", "drivers/registry"],
+    "drivers/docker": [], "drivers/local": [], "drivers/registry": [], "agent/api": [],
     "agent/config": [], "agent/daemon": [], "agent/events": [], "agent/executor": [], "agent/link": [], "agent/pool": [],
     "agent/runtime": [], "cli": [],
 }

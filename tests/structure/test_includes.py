@@ -12,7 +12,7 @@ ARROWS = {
     "base/tls": {"include", "base"},  # OpenSSL: the slot server and the client library do without it
     "jobs": {"include", "base"},
     "isolation": {"include", "base"},
-    "drivers": {"include", "base"},
+    "drivers": {"include", "base", "base/tls"},
     "slotd": {"include", "base", "isolation"},
     "agent/pool": {"include", "base"},
     "agent": {"include", "base", "base/tls", "jobs", "drivers", "agent/pool"},

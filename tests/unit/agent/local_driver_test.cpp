@@ -36,12 +36,12 @@ class LocalDriverTest : public ::testing::Test {
 
   void TearDown() override { static_cast<void>(remove(std::chrono::seconds(5))); }
 
-  static ContainerSpec spec(const std::string& id, const std::string& start = "", const std::string& stop = "") {
-    ContainerSpec result;
-    result.id = id;
-    result.slots = 2;
-    if (!start.empty()) result.env["FAKE_START"] = start;
-    if (!stop.empty()) result.env["FAKE_STOP"] = stop;
+  static Wanted spec(const std::string& id, const std::string& start = "", const std::string& stop = "") {
+    Wanted result;
+    result.spec.id = id;
+    result.spec.slots = 2;
+    if (!start.empty()) result.spec.env["FAKE_START"] = start;
+    if (!stop.empty()) result.spec.env["FAKE_STOP"] = stop;
     return result;
   }
 

@@ -24,12 +24,12 @@ class FakeDriver final : public drivers::Driver {
   [[nodiscard]] std::string_view name() const override { return "fake"; }
   void watch(drivers::Watcher watcher) override { watcher_ = std::move(watcher); }
 
-  void converge(std::vector<ContainerSpec> wanted) override {
-    for (const ContainerSpec& spec : wanted)
-      if (!servers.contains(spec.id) && !ended_.contains(spec.id)) start(spec);
+  void converge(std::vector<drivers::Wanted> wanted) override {
+    for (const drivers::Wanted& each : wanted)
+      if (!servers.contains(each.spec.id) && !ended_.contains(each.spec.id)) start(each.spec);
     std::vector<std::string> extra;
     for (const auto& [id, server] : servers)
-      if (std::none_of(wanted.begin(), wanted.end(), [&id](const auto& spec) { return spec.id == id; }))
+      if (std::none_of(wanted.begin(), wanted.end(), [&id](const auto& each) { return each.spec.id == id; }))
         extra.push_back(id);
     for (const std::string& id : extra) end(id, std::nullopt);
   }
@@ -43,6 +43,9 @@ class FakeDriver final : public drivers::Driver {
     co_await boost::asio::post(context_, boost::asio::use_awaitable);
     co_return Expected<void>{};
   }
+
+  void stop_all(Deadline) override {}
+  void kill_all() override {}
 
   void kill(const std::string& id) {
     servers.at(id)->die();

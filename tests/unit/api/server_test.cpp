@@ -20,11 +20,13 @@ class NoDriver final : public drivers::Driver {
  public:
   [[nodiscard]] std::string_view name() const override { return "local"; }
   void watch(drivers::Watcher) override {}
-  void converge(std::vector<ContainerSpec>) override {}
+  void converge(std::vector<drivers::Wanted>) override {}
   [[nodiscard]] boost::asio::awaitable<Expected<std::vector<drivers::ContainerFacts>>> adopt() override {
     co_return std::vector<drivers::ContainerFacts>{};
   }
   [[nodiscard]] boost::asio::awaitable<Expected<void>> remove(Deadline) override { co_return Expected<void>{}; }
+  void stop_all(Deadline) override {}
+  void kill_all() override {}
 };
 
 class ApiServer : public ::testing::Test {

@@ -144,10 +144,23 @@ def test_validate_as_json_lists_the_errors(box):
     assert code == 0 and json.loads(out)["valid"] is True
 
 
-@pytest.mark.parametrize("driver", ["docker", "nomad"])
-def test_a_driver_that_is_not_here_is_said_to_be_missing(box, driver):
-    code, _, err = box.berth("run", box.job(JOB + "image: debian\n"), "--driver", driver)
-    assert code == 3 and "local driver only" in err
+def test_a_driver_that_is_not_here_is_said_to_be_missing(box):
+    code, _, err = box.berth("run", box.job(JOB + "image: debian\n"), "--driver", "nomad")
+    assert code == 3 and "no driver nomad" in err
+
+
+def test_a_docker_engine_that_is_away_is_told_with_the_way_out(box):
+    code, _, err = box.berth("run", box.job(JOB + "image: debian\n"), "--driver", "docker",
+                             env={"DOCKER_HOST": f"unix://{box.runtime}/nobody.sock"})
+    assert code == 3 and f"the Docker Engine at unix://{box.runtime}/nobody.sock does not answer" in err
+    assert "systemctl start docker" in err and "DOCKER_HOST" in err
+
+
+@pytest.mark.parametrize("host, why", [("tcp://192.0.2.1:2375", "on another machine"), ("tcp://127.0.0.1", "no port"),
+                                       ("ssh://somebody@127.0.0.1", "neither unix:// nor tcp://")])
+def test_a_docker_host_that_cannot_be_used_is_told_before_anything_starts(box, host, why):
+    code, _, err = box.berth("run", box.job(JOB + "image: debian\n"), "--driver", "docker", env={"DOCKER_HOST": host})
+    assert code == 3 and why in err
 
 
 def test_an_agent_elsewhere_that_does_not_answer_is_a_failure_of_the_platform(box):

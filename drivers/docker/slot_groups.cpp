@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/docker/slot_groups.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <filesystem>
+#include <sstream>
+
+#include "base/fd.hpp"
+
+namespace berth::drivers::docker {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kUseful[] = {"memory", "pids", "cpu", "cpuacct"};
+constexpr std::string_view kFamily = "/berth";
+constexpr long kCpuPeriod = 100'000;  // microseconds
+constexpr int kMakeTries = 3;         // another agent may remove the family's folder in between
+
+std::vector<std::string> split_list(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);)
+    if (!part.empty()) parts.push_back(part);
+  return parts;
+}
+
+bool is_useful(const Hierarchy& hierarchy) {
+  return std::any_of(hierarchy.controllers.begin(), hierarchy.controllers.end(), [](const std::string& each) {
+    return std::find(std::begin(kUseful), std::end(kUseful), each) != std::end(kUseful);
+  });
+}
+
+bool controls(const Hierarchy& hierarchy, std::string_view name) {
+  return std::find(hierarchy.controllers.begin(), hierarchy.controllers.end(), name) != hierarchy.controllers.end();
+}
+
+bool make_folder(const std::string& path) {
+  return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST;
+}
+
+bool set(const std::string& file, const std::string& value) {
+  const UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  return fd && write_all(fd.get(), value).has_value();
+}
+
+bool set_limits(const Hierarchy& hierarchy, const std::string& group, const Wanted& limits) {
+  bool done = true;
+  if (limits.memory_bytes && controls(hierarchy, "memory"))
+    done = done && set(group + "/memory.limit_in_bytes", std::to_string(*limits.memory_bytes));
+  if (limits.pids && controls(hierarchy, "pids")) done = done && set(group + "/pids.max", std::to_string(*limits.pids));
+  if (limits.cpu && controls(hierarchy, "cpu")) {
+    const long quota = std::max(1000L, std::lround(*limits.cpu * static_cast<double>(kCpuPeriod)));
+    done = done && set(group + "/cpu.cfs_period_us", std::to_string(kCpuPeriod)) &&
+           set(group + "/cpu.cfs_quota_us", std::to_string(quota));
+  }
+  return done;
+}
+
+// Groups have files that cannot be removed, and go when they have no group below them and no process.
+bool remove_group(const std::string& path) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    std::error_code ignored;
+    if (entry.symlink_status(ignored).type() == fs::file_type::directory) remove_group(entry.path().string());
+  }
+  return ::rmdir(path.c_str()) == 0 || errno == ENOENT;
+}
+
+}  // namespace
+
+std::vector<Hierarchy> read_hierarchies(std::string_view mountinfo) {
+  std::vector<Hierarchy> all;
+  for (const std::string& line : split_list(std::string(mountinfo), '\n')) {
+    const auto words = split_list(line, ' ');
+    const auto dash = std::find(words.begin(), words.end(), "-");
+    if (words.size() < 5 || words.end() - dash < 4 || !dash[1].starts_with("cgroup")) continue;
+    Hierarchy hierarchy{words[4], {}};
+    const bool has_controllers = dash[1] == "cgroup";
+    for (const std::string& option : split_list(dash[3], ','))
+      if (has_controllers && option != "rw" && option != "ro" && option.find('=') == std::string::npos)
+        hierarchy.controllers.push_back(option);
+    all.push_back(std::move(hierarchy));
+  }
+  return all;
+}
+
+SlotGroups::SlotGroups(std::string id, std::vector<Hierarchy> hierarchies)
+    : id_(std::move(id)), hierarchies_(std::move(hierarchies)) {}
+
+SlotGroups::SlotGroups(SlotGroups&& other) noexcept
+    : id_(std::exchange(other.id_, {})), hierarchies_(std::move(other.hierarchies_)) {}
+
+SlotGroups::~SlotGroups() {
+  static_cast<void>(remove());
+}
+
+bool SlotGroups::make_folders(const Wanted& limits) const {
+  return std::all_of(hierarchies_.begin(), hierarchies_.end(), [&](const Hierarchy& each) {
+    if (!is_useful(each)) return true;
+    const std::string group = each.folder + parent();
+    for (int i = 0; i < kMakeTries; ++i)
+      if (make_folder(each.folder + std::string(kFamily)) && make_folder(group)) break;
+    return make_folder(group + "/slots") && set_limits(each, group, limits);
+  });
+}
+
+std::optional<SlotGroups> SlotGroups::make(const Wanted& limits, std::vector<Hierarchy> hierarchies) {
+  if (std::none_of(hierarchies.begin(), hierarchies.end(), is_useful)) return std::nullopt;
+  SlotGroups groups(limits.spec.id, std::move(hierarchies));
+  if (!groups.make_folders(limits)) return std::nullopt;
+  return groups;
+}
+
+SlotGroups SlotGroups::left_by(const std::string& id, std::vector<Hierarchy> hierarchies) {
+  return SlotGroups(id, std::move(hierarchies));
+}
+
+std::vector<HostMount> SlotGroups::mounts() const {
+  std::vector<HostMount> all;
+  for (const Hierarchy& each : hierarchies_) {
+    if (!is_useful(each)) continue;
+    const std::string name = fs::path(each.folder).filename().string();
+    all.push_back({each.folder + parent() + "/slots", std::string(kHome) + "/groups/" + name});
+  }
+  return all;
+}
+
+bool SlotGroups::remove() {
+  if (id_.empty()) return true;
+  bool gone = true;
+  // The engine makes its part of the path in every hierarchy, and leaves it there.
+  for (const Hierarchy& each : hierarchies_) {
+    gone = remove_group(each.folder + parent()) && gone;
+    ::rmdir((each.folder + std::string(kFamily)).c_str());
+  }
+  if (gone) id_.clear();
+  return gone;
+}
+
+}  // namespace berth::drivers::docker

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens to containers behind the driver's back, and to the engine itself.
+#include "tests/unit/docker/driver_fixture.hpp"
+
+namespace berth::drivers {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST_F(DockerDriverTest, ADeathIsToldWithItsExitCodeAndLastWords) {
+  bring_up("c1");
+  engine->die("berth-c1", 137);
+  until_heard(2);
+  EXPECT_EQ(error_of(1).code, "container_ended");
+  EXPECT_THAT(error_of(1).message, HasSubstr("exit code 137"));
+  EXPECT_THAT(error_of(1).message, HasSubstr("the last line of its log"));
+  EXPECT_THAT(engine->containers, IsEmpty());
+  EXPECT_FALSE(std::filesystem::exists(folder("c1")));
+}
+
+TEST_F(DockerDriverTest, ADeathForWantOfMemorySaysSo) {
+  bring_up("c1");
+  engine->out_of_memory("berth-c1");
+  until_heard(2);
+  EXPECT_THAT(error_of(1).message, HasSubstr("memory"));
+  EXPECT_THAT(error_of(1).hint, HasSubstr("resources.memory"));
+}
+
+TEST_F(DockerDriverTest, APausedContainerIsGoneAndRemoved) {
+  bring_up("c1");
+  engine->pause("berth-c1");
+  until_heard(2);
+  EXPECT_EQ(error_of(1).code, "container_paused");
+  EXPECT_THAT(engine->containers, IsEmpty());
+}
+
+TEST_F(DockerDriverTest, AContainerThatSomebodyRemovedIsGone) {
+  bring_up("c1");
+  engine->remove("berth-c1");
+  until_heard(2);
+  EXPECT_EQ(error_of(1).code, "container_removed");
+}
+
+TEST_F(DockerDriverTest, WhatHasDiedIsNotStartedAgainByItself) {
+  bring_up("c1");
+  engine->die("berth-c1", 1);
+  until_heard(2);
+  driver->converge({wanted("c1")});
+  loop.spin(std::chrono::milliseconds(50));
+  EXPECT_EQ(heard.size(), 2U);
+}
+
+TEST_F(DockerDriverTest, ADeathThatFellBetweenTwoStreamsIsSeenInTheList) {
+  bring_up("c1");
+  engine->die("berth-c1", 1, false);
+  engine->cut_events();
+  until_heard(2);
+  EXPECT_EQ(error_of(1).code, "container_ended");
+  EXPECT_GE(engine->event_streams, 2U);
+}
+
+TEST_F(DockerDriverTest, ARemovalThatFellBetweenTwoStreamsIsSeenInTheList) {
+  bring_up("c1");
+  engine->remove("berth-c1", false);
+  engine->cut_events();
+  until_heard(2);
+  EXPECT_EQ(error_of(1).code, "container_removed");
+}
+
+TEST_F(DockerDriverTest, AStreamThatSaysNothingIsOpenedAnew) {
+  event_silence = std::chrono::milliseconds(50);
+  make_driver();
+  bring_up("c1");
+  engine->die("berth-c1", 1, false);
+  until_heard(2);
+  EXPECT_EQ(error_of(1).code, "container_ended");
+}
+
+TEST_F(DockerDriverTest, ContainersLiveOnWhileTheEngineIsAway) {
+  bring_up("c1");
+  const unsigned before = engine->event_streams;
+  engine->away();
+  loop.spin(std::chrono::milliseconds(100));
+  EXPECT_EQ(heard.size(), 1U);
+  engine->listen(directory / "engine");
+  loop.until([this, before] { return engine->event_streams > before; });
+  engine->die("berth-c1", 1);
+  until_heard(2);
+  EXPECT_EQ(error_of(1).code, "container_ended");
+}
+
+TEST_F(DockerDriverTest, AnEndWaitsForAnEngineThatIsAway) {
+  bring_up("c1");
+  engine->away();
+  driver->converge({});
+  loop.spin(std::chrono::milliseconds(100));
+  EXPECT_EQ(heard.size(), 1U);
+  engine->listen(directory / "engine");
+  until_heard(2);
+  EXPECT_FALSE(heard[1].error.has_value());
+  EXPECT_THAT(engine->containers, IsEmpty());
+}
+
+TEST_F(DockerDriverTest, WhatAnEarlierLifeLeftIsRemovedWhenTheEngineIsBack) {
+  engine->away();
+  ASSERT_TRUE(loop.run(driver->adopt()).has_value());
+  engine->listen(directory / "engine");
+  engine->put_foreign(
+      "a", {"berth-x-1", "exited", {{"io.berth.agent", "agent-7"}, {"io.berth.container", "x-1"}}, "", "", ""});
+  driver->converge({wanted("c1")});
+  loop.until([this] { return engine->find("berth-x-1") == nullptr; });
+  until_heard(1);
+  EXPECT_EQ(heard[0].state, ContainerState::running);
+}
+
+}  // namespace
+}  // namespace berth::drivers
