@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What slots of one container hide from each other, from the server and from the machine."""
 import io
-import pathlib
 import tarfile
 
 import pytest
 
-from harness import Slot, descendants
+from harness import Slot, alive, descendants
 
 DPKG_LIMIT = 120
 KERNEL_SETTINGS = ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/kernel/hotplug", "/proc/sysrq-trigger",
@@ -117,4 +116,4 @@ def test_nothing_is_left_when_the_container_is_stopped(contained):
     family = descendants(slotd.process.pid)
     assert len(family) >= 3
     slotd.stop()
-    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid, _ in family)
+    assert not any(alive(process) for process in family)
