@@ -158,8 +158,8 @@ class Agent:
         return reply.json()["lease"]
 
     def left(self):
-        """What of the agent is still in its state folder beside its lock."""
-        return [str(path) for path in self.state.rglob("*") if path.name not in ("lock", "containers")]
+        """What of the agent is still in its state folder beside its lock and name."""
+        return [str(path) for path in self.state.rglob("*") if path.name not in ("lock", "agent.id", "containers")]
 
     def stop(self, code=0):
         """SIGTERM; it ends with this code and leaves no process, folder or socket."""
