@@ -83,6 +83,7 @@ class Service {
 
  private:
   asio::awaitable<void> start() {
+    watch_signals();
     auto opened = co_await app_.open();
     auto port = opened ? server_.listen(options_.listen, options_.port) : tl::unexpected<Error>(opened.error());
     if (!port) {
@@ -91,13 +92,14 @@ class Service {
       context_.stop();
       co_return;
     }
+    serving_ = true;
     if (is_first_process()) reaper_.start();
-    watch_signals();
     watch_lifeline();
     lonely_.start();
     give_socket_to_owner(options_.listen);
     announce_start(options_, app_.boot_id(), *port);
     warn_if_open();
+    if (stop_when_open_) stop(kPatience);
     log(LogLevel::info, "listening",
         {{"on", options_.listen}, {"port", std::to_string(*port)}, {"slots", std::to_string(app_.slots().size())}});
   }
@@ -119,9 +121,17 @@ class Service {
   void watch_signals() {
     signals_.async_wait([this](const boost::system::error_code& error, int) {
       if (error) return;
-      stopping_ ? leave() : stop(is_first_process() ? kPatienceAsFirst : kPatience);
+      if (!serving_ && is_first_process()) end_with_everything();
+      if (!serving_) stop_when_open_ = true;
+      if (serving_) stopping_ ? leave() : stop(is_first_process() ? kPatienceAsFirst : kPatience);
       watch_signals();
     });
+  }
+
+  // Setup steps may take minutes. With the first process of a container the kernel ends every other one.
+  [[noreturn]] static void end_with_everything() {
+    log(LogLevel::info, "told to end while the container was being set up");
+    ::_exit(0);
   }
 
   void watch_lifeline() {
@@ -178,6 +188,8 @@ class Service {
   LonelyWatch lonely_;
   asio::steady_timer patience_;
   Reaper reaper_;
+  bool serving_ = false;
+  bool stop_when_open_ = false;  // a signal came before
   bool stopping_ = false;
   bool leaving_ = false;
   std::optional<Error> problem_;

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the server of a container ends: asked to, or because nobody asks for anything any more."""
+import pathlib
 import signal
 import threading
 import time
 
-from harness import Slot
+from harness import START_LIMIT, Slot, alive, descendants, wait_until
 
 ENDS_WITHIN = 5 * 2     # two seconds are promised
 LONELY = 2
@@ -24,6 +25,16 @@ def test_sigterm_ends_an_idle_one_and_a_busy_one_in_time(contained, start):
         assert time.monotonic() - begin < ENDS_WITHIN
 
 
+def test_sigterm_ends_one_whose_setup_still_runs(image, start):
+    server = start(ready=False, image=image("busybox"), config={"setup": ["sleep 1000"]})
+    steps = lambda: any(b"sleep" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() for pid, _ in descendants(server.process.pid))
+    wait_until(steps, START_LIMIT, "the setup step runs")
+    family = descendants(server.process.pid)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(ENDS_WITHIN) == 0
+    wait_until(lambda: not any(map(alive, family)), ENDS_WITHIN, "the step has ended as well")
+
+
 def _call(server):
     try:
         Slot(server, "slot_0").bash("sleep 100")
@@ -32,10 +43,7 @@ def _call(server):
 
 
 def slot_is_busy(server):
-    end = time.monotonic() + 30
-    while server.wire.health()["executing"] == 0:
-        assert time.monotonic() < end, "the call does not run"
-        time.sleep(0.02)
+    wait_until(lambda: server.wire.health()["executing"] > 0, START_LIMIT, "the call runs")
 
 
 def test_it_ends_when_nobody_asks_any_more(contained, start):
