@@ -250,8 +250,12 @@ class Delegation:
     def binds(self):
         return [f"{group}/slots:/sys/fs/cgroup/{group.parent.parent.name}" for group in self.made]
 
+    def left(self):
+        # The engine makes its part of the path in every hierarchy, and leaves it there.
+        return [group for group in CGROUPS.glob(f"*{self.parent}") if group.is_dir()]
+
     def remove(self):
-        for group in self.made:
+        for group in self.left():
             with contextlib.suppress(OSError):
                 remove_group(group)
             with contextlib.suppress(OSError):

@@ -20,9 +20,8 @@ def server(contained):
                                                     "named_limits": ["memory", "pids", "disk", "cpu"]})
     slotd.connect()
     yield slotd
-    groups = [group for group in slotd.delegation.made]
     slotd.stop()
-    assert not [group for group in groups if group.exists()], "groups were left behind"
+    assert not slotd.delegation.left(), "groups were left behind"
 
 
 @pytest.fixture
