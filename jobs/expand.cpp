@@ -21,11 +21,7 @@ class Expander {
   ReadyWork all() {
     ReadyWork work;
     for (const Step& step : job_.steps) work.steps.push_back(ready(step));
-    for (const Input& input : job_.inputs) {
-      const auto to = replaced(input.to, input.at);
-      work.inputs.push_back(
-          Input{replaced(input.from, input.at), path(input_target(input.to, to), input.at), input.at});
-    }
+    work.inputs = inputs();
     for (const Output& output : job_.outputs) {
       const auto from = replaced(output.from, output.at);
       const auto to = replaced(output.to, output.at);
@@ -33,6 +29,15 @@ class Expander {
                                     path(output_target(output.to, to), output.at), output.required, output.at});
     }
     return work;
+  }
+
+  std::vector<Input> inputs() {
+    std::vector<Input> ready;
+    for (const Input& input : job_.inputs) {
+      const auto to = replaced(input.to, input.at);
+      ready.push_back(Input{replaced(input.from, input.at), path(input_target(input.to, to), input.at), input.at});
+    }
+    return ready;
   }
 
   [[nodiscard]] Diagnostics& complaints() { return complaints_; }
@@ -65,7 +70,8 @@ class Expander {
   }
 
   std::string complain(Position at, const std::string& message) {
-    complaints_.push_back(Diagnostic{job_.file, at, message + " (trajectory " + trajectory_.name + ')'});
+    const std::string whose = trajectory_.name.empty() ? "" : " (trajectory " + trajectory_.name + ')';
+    complaints_.push_back(Diagnostic{job_.file, at, message + whose});
     return {};
   }
 
@@ -75,7 +81,37 @@ class Expander {
   Diagnostics complaints_;
 };
 
+// The first name in `text` that stands for something else in each trajectory; empty: there is none.
+std::string name_of_a_trajectory(const std::string& text) {
+  const auto parsed = Template::parse(text);
+  if (!parsed) return {};
+  for (const Template::Piece& piece : parsed->pieces())
+    if (piece.is_name && var_name(piece.text).empty()) return piece.text;
+  return {};
+}
+
 }  // namespace
+
+tl::expected<std::vector<Input>, Diagnostics> pool_inputs(const Job& job) {
+  Diagnostics complaints;
+  for (const Input& input : job.inputs) {
+    for (const std::string* text : {&input.from, &input.to}) {
+      const std::string name = name_of_a_trajectory(*text);
+      if (name.empty()) continue;
+      complaints.push_back(Diagnostic{job.file, input.at,
+                                      "{{" + name +
+                                          "}} is each trajectory's own, and a pool's inputs are the same for "
+                                          "all: berth run brings this one"});
+    }
+  }
+  if (!complaints.empty()) return tl::unexpected(std::move(complaints));
+  const Json no_item;
+  const Trajectory nobody;
+  Expander expander(job, nobody, no_item);
+  auto inputs = expander.inputs();
+  if (!expander.complaints().empty()) return tl::unexpected(std::move(expander.complaints()));
+  return inputs;
+}
 
 tl::expected<ReadyWork, Diagnostics> expand(const Job& job, const Trajectory& trajectory) {
   const auto item = parse_json(trajectory.item, kItemBounds);

@@ -122,10 +122,14 @@ struct LoadOptions {
 [[nodiscard]] tl::expected<Job, Diagnostics> parse_job(std::string_view yaml, const std::string& file_name,
                                                        const std::string& directory, const LoadOptions& options = {});
 
-// What an agent is sent of a job file: the keys of its pool, sets and driver applied, as YAML on one line. Steps,
-// trajectories, vars, inputs and outputs are left out: the command that runs them sees to them.
+// What an agent is sent of a job file: the keys of its pool, sets and driver applied, as a YAML map on one line. Steps,
+// trajectories, vars and outputs are left out: the command that runs them sees to them. So are inputs, which are not
+// packed yet; see with_inputs().
 [[nodiscard]] tl::expected<std::string, Diagnostics> pool_yaml(const std::string& path,
                                                                const LoadOptions& options = {});
+
+// The same text with these inputs: what `from` and `to` say is written down so that no template is found in it.
+[[nodiscard]] std::string with_inputs(const std::string& pool_yaml, const std::vector<Input>& inputs);
 
 // One line of work: its name, number and item (JSON text; "null" without a JSONL file).
 struct Trajectory {
@@ -153,6 +157,10 @@ struct ReadyWork {
   std::vector<Output> outputs;
 };
 [[nodiscard]] tl::expected<ReadyWork, Diagnostics> expand(const Job& job, const Trajectory& trajectory);
+
+// The inputs that everybody gets who leases a slot of the job's pool, with no trajectory at hand: templates replaced,
+// of which vars alone mean something then. One that differs from trajectory to trajectory is complained about.
+[[nodiscard]] tl::expected<std::vector<Input>, Diagnostics> pool_inputs(const Job& job);
 
 // Why a result does not meet an expectation; nothing when it does. `exit_code` is absent for tools that have none.
 [[nodiscard]] std::optional<std::string> check_expectation(const std::optional<Expectation>& expectation, bool success,

@@ -41,6 +41,14 @@ void check_trajectories(const Node& root, const std::vector<Use>& uses, const Jo
   }
 }
 
+// Braces that begin a template stand for themselves when they are doubled.
+std::string as_literal(std::string text) {
+  constexpr std::string_view kBraces = "{{";
+  for (auto at = text.find(kBraces); at != std::string::npos; at = text.find(kBraces, at + 2 * kBraces.size()))
+    text.insert(at, kBraces);
+  return text;
+}
+
 }  // namespace
 
 tl::expected<Job, Diagnostics> parse_job(std::string_view yaml, const std::string& file_name,
@@ -80,6 +88,17 @@ tl::expected<std::string, Diagnostics> pool_yaml(const std::string& path, const 
     return std::find(kOfTheCommand.begin(), kOfTheCommand.end(), entry.key) != kOfTheCommand.end();
   });
   return to_yaml(pool);
+}
+
+std::string with_inputs(const std::string& pool_yaml, const std::vector<Input>& inputs) {
+  if (inputs.empty()) return pool_yaml;
+  std::string list;
+  for (const Input& input : inputs) {
+    list += list.empty() ? "" : ", ";
+    list += "{from: " + yaml_text(as_literal(input.from)) + ", to: " + yaml_text(as_literal(input.to)) + "}";
+  }
+  const auto end = pool_yaml.rfind('}');
+  return pool_yaml.substr(0, end) + ", inputs: [" + list + "]" + pool_yaml.substr(end);
 }
 
 }  // namespace berth::jobs

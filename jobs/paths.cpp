@@ -64,7 +64,8 @@ OrMessage<std::string> input_target(std::string_view written, std::string_view p
   auto inside = relative_target(written_inside, inside_workspace(path), kWorkspace);
   if (!inside)
     return tl::unexpected(in_quotes(path) + " leaves /workspace or the folder that stands before its template");
-  return *inside == "." || *inside == "./" ? std::string(kWorkspace) : std::string(kWorkspace) + '/' + *inside;
+  if (*inside != "." && *inside != "./") return std::string(kWorkspace) + '/' + *inside;
+  return std::string(kWorkspace) + (path.ends_with('/') ? "/" : "");
 }
 
 OrMessage<std::string> output_source(std::string_view written, std::string_view path) {
