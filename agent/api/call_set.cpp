@@ -19,10 +19,13 @@ void add_text(std::string& out, std::string_view key, std::string_view value) {
   append_json_string(out, value);
 }
 
+// What ran under an id of a lease that has ended is forgotten with it: nobody here can say that it never began.
 Result rejected(const Error& error, const std::string& execution_id) {
   Call call;
   call.execution_id = execution_id;
-  return local_result(call, Cause::rejected, error.message, Started::no, error.code);
+  const bool forgotten = error.code == "lease_ended" && !execution_id.empty();
+  const Cause cause = forgotten ? Cause::slot_lost : Cause::rejected;
+  return local_result(call, cause, error.message, forgotten ? Started::unknown : Started::no, error.code);
 }
 
 // The call is what it was; only its output is not in this answer.

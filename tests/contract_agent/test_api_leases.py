@@ -2,6 +2,7 @@
 """POST, GET, PATCH and DELETE /v1/leases with every status of wire.md 1.9; waiting that ends when the caller vanishes.
 Row 9 and 10 of the threats: names that are none, calls that come after their lease."""
 import datetime
+import json
 import threading
 import time
 import urllib.parse
@@ -116,9 +117,23 @@ def test_a_call_after_the_lease_is_fenced(single):
     other = Lease(single, "bob", "one")
     refused(lease.bash("touch /workspace/late"), 410, "lease_ended")
     late = single.as_("alice").post("/v1/batch", [{"lease": lease.id, "tool": "bash", "args": {"command": "touch /workspace/late"}}])
-    assert late.json()[0]["metadata"]["code"] == "lease_ended"
+    assert late.json()[0]["metadata"]["code"] == "lease_ended" and late.json()[0]["metadata"]["started"] is False
     refused(lease.wire.request("PUT", f"{lease.path}/files/late", b"x"), 410, "lease_ended")
     assert other.output("ls -A") == ""
+
+
+def test_an_id_asked_for_again_after_its_lease_may_have_run(agent):
+    """Nobody knows any more what ran under it; in a batch that is said as of a single call, and never denied."""
+    lease = Lease(agent)
+    lease.output("echo ran", execution_id="known")
+    lease.release()
+    call = {"tool": "bash", "args": {"command": "echo ran"}, "execution_id": "known"}
+    refused(lease.call(**call), 410, "lease_ended")
+    for query in ("", "?stream=1"):
+        reply = agent.as_("alice").request("POST", f"/v1/batch{query}", json.dumps([{"lease": lease.id, **call}]).encode())
+        result = json.loads(reply.body.splitlines()[0])
+        metadata = (result[0] if isinstance(result, list) else result)["metadata"]
+        assert (metadata["cause"], metadata["code"], metadata["started"]) == ("slot_lost", "lease_ended", "unknown")
 
 
 def test_a_call_that_runs_when_its_lease_ends_is_cancelled(agent):
