@@ -4,10 +4,8 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <nettle/sha2.h>
 #include <numeric>
 
 namespace berth {
@@ -42,15 +40,6 @@ std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(kSpace);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
-std::string sha256_hex(std::string_view bytes) {
-  sha256_ctx context;
-  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
-  sha256_init(&context);
-  sha256_update(&context, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
-  sha256_digest(&context, digest.size(), digest.data());
-  return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
 std::string random_hex(std::size_t bytes) {

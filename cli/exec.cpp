@@ -119,8 +119,9 @@ int exec_in_file(const ExecOptions& options) {
   auto call = call_of(options, code);
   if (!call) return code;
   plan.call = std::move(*call);
-  const auto prepare = [&plan](const std::string& state_dir) {
-    return plan.inputs.prepare(plan.job, {plan.work}, state_dir);
+  std::vector<jobs::ReadyWork> works{plan.work};
+  const auto prepare = [&plan, &works](const std::string& state_dir) {
+    return plan.inputs.prepare(plan.job, works, state_dir);
   };
   const auto work = [&plan](Place& place) { return run_one(place, plan); };
   if (!has_agent_address()) {
@@ -129,9 +130,10 @@ int exec_in_file(const ExecOptions& options) {
     plan.job.slots = 1;
     return Platform::run(plan.job, options.job.slotd, kExecPlatform, prepare, work);
   }
-  auto pool = pool_text(options.job);
+  auto pool = pool_text(options.job, plan.job);
   if (!pool) return kUsage;
-  return run_remotely({*std::move(pool), false, kExecPlatform, prepare, work});
+  if (pool->inputs) works.push_back({{}, *pool->inputs, {}});
+  return run_remotely({*std::move(pool), false, kExecPlatform, &plan.inputs, prepare, work});
 }
 
 // In a slot of a pool that is there, acquired for it and released after it.

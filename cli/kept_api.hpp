@@ -12,14 +12,14 @@ namespace berth::cli {
 
 class KeptApi {
  public:
-  explicit KeptApi(boost::asio::io_context& context) : context_(context), events_(context) {}
+  KeptApi(boost::asio::io_context& context, const std::string& state_dir);
 
   // For RuntimeOptions, before there is a runtime.
   void observe(agent::RuntimeOptions& options);
   // The runtime outlives the service.
   [[nodiscard]] Expected<void> serve(agent::Runtime& runtime, const std::string& state_dir);
   void stop() { server_.reset(); }  // cuts every connection
-  void close() { api_.reset(); }    // after stop(), before the runtime goes
+  void close();                     // after stop(), before the runtime goes
 
   [[nodiscard]] static std::string address(const std::string& state_dir) { return "unix:" + state_dir + "/api"; }
 
@@ -28,6 +28,7 @@ class KeptApi {
   agent::EventLog events_;
   agent::AgentMetrics metrics_;
   agent::Tokens tokens_;
+  const std::shared_ptr<agent::InputStore> inputs_;
   std::unique_ptr<agent::Api> api_;
   std::unique_ptr<http::Server> server_;
 };

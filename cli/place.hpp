@@ -37,6 +37,8 @@ class Place {
                                                                         bool as_tar, BytesSink sink,
                                                                         Deadline deadline) = 0;
   [[nodiscard]] virtual boost::asio::awaitable<void> release(std::string lease) = 0;
+  // The job's inputs are in each slot that acquire() gives.
+  [[nodiscard]] virtual bool brings_inputs() const { return false; }
   // What isolation the job's containers say is not in force; a sentence each, none twice.
   [[nodiscard]] virtual boost::asio::awaitable<std::vector<std::string>> missing_isolation(std::string job) = 0;
 

@@ -51,7 +51,7 @@ Platform::Platform(PrivateStateDir state_dir, drivers::DriverOptions driver, boo
     : state_dir_(std::move(state_dir)),
       driver_(drivers::make_drivers(context_, driver)),
       keep_(keep),
-      api_(context_),
+      api_(context_, state_dir_.path()),
       runtime_(std::make_shared<agent::Runtime>(context_, *driver_, runtime_options())),
       signals_(context_, SIGINT, SIGTERM, SIGHUP),
       exit_code_(kPlatform) {}
@@ -107,7 +107,10 @@ asio::awaitable<void> Platform::live(const jobs::Job& job, int platform_code, Wo
   if (started && keep_) started = api_.serve(*runtime_, state_dir_.path());
   if (!started) print_error(started.error());
   if (started) {
-    runtime_->apply(job);
+    // Inputs are the command's to bring: each trajectory has its own.
+    jobs::Job pool = job;
+    pool.inputs.clear();
+    runtime_->apply(pool);
     const int code = co_await work(*this);
     if (!interrupted()) exit_code_ = code;
     done_ = true;

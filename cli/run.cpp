@@ -126,9 +126,10 @@ int run_command(const RunOptions& options) {
   };
   const auto work = [&run](Place& place) { return run_all(place, run); };
   if (!has_agent_address()) return Platform::run(run.job, options.job.slotd, kPlatform, prepare, work, options.keep);
-  auto pool = pool_text(options.job);
+  auto pool = pool_text(options.job, run.job);
   if (!pool) return kUsage;
-  return run_remotely({*std::move(pool), options.keep, kPlatform, prepare, work});
+  if (pool->inputs) works.push_back({{}, *pool->inputs, {}});
+  return run_remotely({*std::move(pool), options.keep, kPlatform, &run.inputs, prepare, work});
 }
 
 }  // namespace berth::cli

@@ -31,7 +31,7 @@ struct FetchedOutput {
   std::optional<Error> error;
 };
 
-// Puts the inputs into the lease's slot.
+// Puts the inputs into the lease's slot, unless they are there.
 [[nodiscard]] boost::asio::awaitable<Expected<void>> bring_inputs(Place& place, std::string lease,
                                                                   const std::vector<jobs::Input>& inputs,
                                                                   const PackedInputs& packed);

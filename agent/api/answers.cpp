@@ -35,6 +35,7 @@ constexpr std::array kStatuses{
     Status{"json_not_array", 400},
     Status{"rootfs_refused", 400},
     Status{"inputs_refused", 400},
+    Status{"wrong_digest", 400},
     Status{"driver_unavailable", 400},
     Status{"is_directory", 400},
     Status{"not_a_file", 400},
@@ -43,6 +44,7 @@ constexpr std::array kStatuses{
     Status{"unknown_container", 404},
     Status{"unknown_execution", 404},
     Status{"unknown_slot", 404},
+    Status{"unknown_input", 404},
     Status{"not_found", 404},
     Status{"method_not_allowed", 405},
     Status{"too_slow", 408},
@@ -50,6 +52,7 @@ constexpr std::array kStatuses{
     Status{"stale_generation", 409},
     Status{"job_removed", 409},
     Status{"job_refused", 409},
+    Status{"input_missing", 409},
     Status{"lease_ended", 410},
     Status{"result_gone", 410},
     Status{"body_too_large", 413},
@@ -70,9 +73,12 @@ constexpr std::array kStatuses{
     Status{"protocol", 502},
     Status{"container_failed", 503},
     Status{"container_unavailable", 503},
+    Status{"inputs_failed", 503},
+    Status{"inputs_under_way", 503},
     Status{"agent_stopping", 503},
     Status{"wrong_boot", 503},
     Status{"timeout", 504},
+    Status{"disk_full", 507},
 };
 
 std::string seconds_text(Duration time) {

@@ -16,6 +16,7 @@
 #include "agent/api/tokens.hpp"
 #include "agent/events/agent_metrics.hpp"
 #include "agent/events/event_log.hpp"
+#include "agent/inputs/input_store.hpp"
 #include "agent/runtime/runtime.hpp"
 #include "base/http/server.hpp"
 
@@ -28,6 +29,7 @@ struct ApiParts {
   const Tokens& tokens;
   EventLog& events;
   AgentMetrics& metrics;
+  InputStore& inputs;  // the runtime's
 };
 
 // What whoever keeps job files is asked before a job changes over HTTP; an error refuses the change (409) and is shown.

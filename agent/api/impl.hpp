@@ -31,6 +31,8 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
   [[nodiscard]] Awaitable get_job(Request& request);
   [[nodiscard]] Awaitable put_job(Request& request);
   [[nodiscard]] Awaitable delete_job(Request& request);
+  [[nodiscard]] Awaitable get_input(Request& request);
+  [[nodiscard]] Awaitable put_input(Request& request);
   [[nodiscard]] Awaitable list_containers(Request& request);
   [[nodiscard]] Awaitable list_slots(Request& request);
 
@@ -60,6 +62,11 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
   [[nodiscard]] Awaitable answer(http::Exchange& exchange, std::string_view& route);
   [[nodiscard]] Awaitable answer_nothing(http::Exchange& exchange, std::string_view allowed);
   [[nodiscard]] Awaitable deny(http::Exchange& exchange);
+  [[nodiscard]] std::optional<std::pair<int, Error>> refusal_of_job(const jobs::Job& job,
+                                                                    const std::string& text) const;
+  // The body into the store; its bytes.
+  [[nodiscard]] boost::asio::awaitable<Expected<std::uint64_t>> take_input(http::Exchange& exchange,
+                                                                           std::string digest);
   // The live lease if it is the caller's to see, or to use; else an error that does not tell the two apart.
   [[nodiscard]] Expected<pool::Lease> lease_seen(const Request& request) const;
   [[nodiscard]] Expected<pool::Lease> lease_used(const Request& request) const;

@@ -82,13 +82,31 @@ std::optional<Error> objection(const jobs::Job& job, const std::string& name, co
   if (!job.rootfs.empty())
     return Error{"rootfs_refused", "rootfs names a directory of the agent's machine",
                  "put the file into the agent's jobs folder"};
-  if (!job.inputs.empty())
-    return Error{"inputs_refused", "inputs are files of whoever sends the job, and a kept job has no place for them",
-                 "leave them out; bring them into each lease by PUT .../files/PATH?tar=1, as berth run and exec do"};
+  for (const jobs::Input& input : job.inputs)
+    if (!input_digest(input.from))
+      return Error{"inputs_refused", "inputs are named by their digest, and " + input.from + " is none",
+                   "berth apply packs and sends them; or PUT a tar to /v1/inputs/sha256:HEX, then from: sha256:HEX"};
   const std::string driver(jobs::to_string(job.driver));
   if (!runtime.serves(driver))
     return Error{"driver_unavailable", "this agent has no driver " + driver + ", which the job wants",
                  "set another driver, or ask another agent"};
+  return std::nullopt;
+}
+
+// What everybody who leases a slot gets has to be said without a trajectory.
+tl::expected<jobs::Job, jobs::Diagnostics> read_job(const std::string& text) {
+  auto job = jobs::parse_job(text, "body", "");
+  if (!job) return job;
+  auto inputs = jobs::pool_inputs(*job);
+  if (!inputs) return tl::unexpected(std::move(inputs.error()));
+  job->inputs = *std::move(inputs);
+  return job;
+}
+
+std::optional<Error> missing_input(const jobs::Job& job, const InputStore& store) {
+  for (const jobs::Input& input : job.inputs)
+    if (!store.size(input_digest(input.from).value_or("")))
+      return Error{"input_missing", "the agent has no input " + input.from, "PUT it to /v1/inputs/" + input.from};
   return std::nullopt;
 }
 
@@ -118,7 +136,7 @@ asio::awaitable<void> Api::Impl::put_job(Request& request) {
   const bool plan_only = request.asks("plan", "1");
   const auto text = co_await read_body(exchange, kMostJobText);
   if (!text) co_return;
-  const auto job = jobs::parse_job(*text, "body", "");
+  const auto job = read_job(*text);
   if (!job) {
     std::string body = complaints_body(job.error());
     co_return co_await send_json(exchange, 400, std::move(body));
@@ -131,15 +149,23 @@ asio::awaitable<void> Api::Impl::put_job(Request& request) {
   Json plan = plan_of(now, *job);
   plan["applied"] = !plan_only;
   if (!plan_only) {
-    Error stopping{"agent_stopping", "the agent is stopping", "ask again when it is back"};
-    if (draining_) co_return co_await send_error(exchange, std::move(stopping));
-    Expected<void> allowed;
-    if (options_.jobs.on_put) allowed = options_.jobs.on_put(*job, *text);
-    if (!allowed) co_return co_await send_error_as(exchange, 409, allowed.error());
+    auto refused = refusal_of_job(*job, *text);
+    if (refused) co_return co_await send_error_as(exchange, refused->first, std::move(refused->second));
     parts_.runtime.apply(*job);
   }
   const int status = is_new && !plan_only ? 201 : 200;
   co_await send_json(exchange, status, dump_json(plan));
+}
+
+// Why a good job is not applied, with its status.
+std::optional<std::pair<int, Error>> Api::Impl::refusal_of_job(const jobs::Job& job, const std::string& text) const {
+  if (draining_) return std::pair(503, Error{"agent_stopping", "the agent is stopping", "ask again when it is back"});
+  Expected<void> allowed;
+  if (options_.jobs.on_put) allowed = options_.jobs.on_put(job, text);
+  if (!allowed) return std::pair(409, allowed.error());
+  auto missing = missing_input(job, parts_.inputs);
+  if (missing) return std::pair(409, *std::move(missing));
+  return std::nullopt;
 }
 
 asio::awaitable<void> Api::Impl::delete_job(Request& request) {

@@ -16,6 +16,7 @@ constexpr std::size_t kMostTrajectory = 256;
 constexpr std::size_t kMostLabels = 32;
 constexpr std::size_t kMostLabel = 256;
 constexpr auto kMostWait = std::chrono::hours(1);
+constexpr auto kInputsLimit = std::chrono::minutes(5);  // beyond the wait for a slot
 constexpr auto kMostLife = std::chrono::hours(24 * 365);
 
 struct Wish {
@@ -137,6 +138,7 @@ asio::awaitable<void> Api::Impl::post_lease(Request& request) {
   if (!wish) co_return co_await send_error(exchange, wish.error());
   const auto begin = now();
   wish->acquire.wait = Deadline(begin + wish->wait);
+  wish->acquire.ready_by = Deadline(begin + wish->wait + kInputsLimit);
   const bool anonymous = wish->acquire.trajectory.empty();
   const auto number = parts_.runtime.new_request();
   exchange.on_disconnect([&runtime = parts_.runtime, number] { runtime.cancel_acquire(number); });

@@ -20,7 +20,7 @@ std::string dotted(std::string pointer) {
 
 // Changes of these are taken over by the containers that run.
 bool is_policy(const std::string& key) {
-  return key.rfind("containers.", 0) == 0 || key.rfind("lease.", 0) == 0;
+  return key.rfind("containers.", 0) == 0 || key.rfind("lease.", 0) == 0 || key.rfind("inputs", 0) == 0;
 }
 
 // Values of environments may be secrets: whoever applies them knows them, nobody else has to.
@@ -52,6 +52,8 @@ Json pool_description(const jobs::Job& job) {
     if (job.resources->pids) resources["pids"] = *job.resources->pids;
   }
   text["insecure"] = job.insecure;
+  text["inputs"] = Json::array();
+  for (const jobs::Input& input : job.inputs) text["inputs"].push_back({{"from", input.from}, {"to", input.to}});
   return text;
 }
 

@@ -22,6 +22,8 @@ constexpr std::array kRoutes{
     Route{"GET", "/v1/jobs/{job}", Right::read, &Impl::get_job},
     Route{"PUT", "/v1/jobs/{job}", Right::admin, &Impl::put_job, "plan"},
     Route{"DELETE", "/v1/jobs/{job}", Right::admin, &Impl::delete_job, "force"},
+    Route{"GET", "/v1/inputs/{input}", Right::admin, &Impl::get_input},
+    Route{"PUT", "/v1/inputs/{input}", Right::admin, &Impl::put_input},
     Route{"GET", "/v1/containers", Right::read, &Impl::list_containers},
     Route{"GET", "/v1/slots", Right::read, &Impl::list_slots},
     Route{"GET", "/v1/leases", Right::read, &Impl::list_leases},

@@ -61,7 +61,7 @@ void JobKeeper::take_one(const FolderJob& each, std::map<std::string, std::strin
       log(LogLevel::error, "job file refused", {{"at", jobs::to_string(complaint)}});
     return;
   }
-  const jobs::Job& job = *each.job;
+  jobs::Job job = *each.job;
   const auto [claim, first] = claims.emplace(job.name, each.file);
   if (!first) {
     ++summary.refused;
@@ -69,10 +69,12 @@ void JobKeeper::take_one(const FolderJob& each, std::map<std::string, std::strin
         {{"at", each.file + ": job " + job.name + " stands in " + claim->second + " too"}});
     return;
   }
-  const Json plan = plan_of(board_.find(job.name), job);
   if (!job.inputs.empty())
-    log(LogLevel::warning, "inputs are not put into slots by an agent: berth run and exec do that, or who leases one",
+    log(LogLevel::warning,
+        "inputs of a job in the folder are left out: an agent reads none, berth apply packs and sends",
         {{"job", job.name}, {"file", each.file}});
+  job.inputs.clear();
+  const Json plan = plan_of(board_.find(job.name), job);
   if (plan.at("action") == "none") {
     ++summary.unchanged;
     return;

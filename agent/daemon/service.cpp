@@ -11,6 +11,7 @@
 #include "base/http/await.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "drivers/local/paths.hpp"
 #include "drivers/registry/registry.hpp"
 
 namespace berth::agent {
@@ -54,10 +55,11 @@ Service::Service(DaemonOptions options, Prepared prepared)
       tls_(std::move(prepared.tls)),
       first_jobs_(std::move(prepared.jobs)),
       events_(context_),
+      inputs_(std::make_shared<InputStore>(drivers::inputs_path(state_dir_.path()))),
       driver_(drivers::make_drivers(context_, driver_options(state_dir_, prepared))),
       runtime_(std::make_shared<Runtime>(context_, *driver_, runtime_options())),
       keeper_(job_board()),
-      api_(std::make_unique<Api>(ApiParts{context_, *runtime_, tokens_, events_, metrics_}, api_options())),
+      api_(std::make_unique<Api>(ApiParts{context_, *runtime_, tokens_, events_, metrics_, *inputs_}, api_options())),
       executor_(std::make_unique<Executor>(ExecutorParts{context_, *runtime_, tokens_, metrics_},
                                            executor_options(std::move(prepared.tool_server)))),
       server_(std::make_unique<http::Server>(
@@ -71,6 +73,7 @@ Service::Service(DaemonOptions options, Prepared prepared)
 
 Service::~Service() {
   worker_.join();
+  inputs_->close();
 }
 
 RuntimeOptions Service::runtime_options() {
@@ -78,6 +81,7 @@ RuntimeOptions Service::runtime_options() {
   // Names control groups on this machine, so no two lives of an agent share one.
   options.pool.prefix = "agent-" + random_hex(4);
   options.link.batch_calls = options_.config.max_batch;
+  options.inputs = inputs_;
   options.observer = [this](const pool::Effect& effect) {
     log_effect(effect);
     metrics_.observe(effect);
@@ -136,6 +140,7 @@ http::AcceptLayer Service::layer() const {
 }
 
 Expected<void> Service::run() {
+  if (auto clean = inputs_->clear(); !clean) return clean;
   const auto port = server_->listen(address_.host, address_.port, layer());
   if (!port) return tl::unexpected(port.error());
   address_.port = *port;

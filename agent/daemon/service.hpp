@@ -70,6 +70,7 @@ class Service {
   boost::asio::io_context context_;  // before everything whose coroutines it runs
   EventLog events_;
   AgentMetrics metrics_;
+  const std::shared_ptr<InputStore> inputs_;
   std::unique_ptr<drivers::Driver> driver_;
   std::shared_ptr<Runtime> runtime_;
   JobKeeper keeper_;

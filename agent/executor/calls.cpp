@@ -156,6 +156,7 @@ asio::awaitable<tl::expected<std::string, Result>> Executor::Impl::acquire(Wante
   request.trajectory = wanted.form.trajectory;
   request.owner = wanted.caller.name;
   request.wait = wanted.until;
+  request.ready_by = wanted.until;
   request.max_slots = wanted.caller.slots;
   const auto begin = now();
   const auto number = parts_.runtime.new_request();

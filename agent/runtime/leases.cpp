@@ -7,10 +7,19 @@ namespace berth::agent {
 
 namespace asio = boost::asio;
 
+namespace {
+
+LeaseRefusal inputs_are_late() {
+  return {{"inputs_failed", "the job's inputs were not in the slot in time", "ask again, and wait longer"},
+          std::chrono::seconds(1)};
+}
+
+}  // namespace
+
 asio::awaitable<tl::expected<LeaseGrant, LeaseRefusal>> Runtime::lease(pool::RequestId request, AcquireRequest wanted) {
   const auto self = shared_from_this();
   const auto answer = std::make_shared<http::Promise<LeaseAnswer>>(context_);
-  waiting_.emplace(request, Waiter{answer, std::move(wanted.labels)});
+  waiting_.emplace(request, Waiter{answer, std::move(wanted.labels), wanted.ready_by});
   pool::AcquireRequested event;
   event.request = request;
   event.lease = random_hex(16);
@@ -22,7 +31,13 @@ asio::awaitable<tl::expected<LeaseGrant, LeaseRefusal>> Runtime::lease(pool::Req
   event.idle = wanted.idle;
   event.max_slots = wanted.max_slots;
   step(std::move(event));
-  auto granted = co_await answer->wait(Deadline());
+  auto granted = co_await answer->wait(wanted.ready_by);
+  // The pool's own answer, which is due by then.
+  if (!granted && waiting_.contains(request)) granted = co_await answer->wait(Deadline());
+  if (!granted) {
+    static_cast<void>(withdraw(request));
+    co_return tl::unexpected(inputs_are_late());
+  }
   if (!*granted && granted->error().error.code == "container_failed") {
     const auto why = start_errors_.find(wanted.job);
     if (why != start_errors_.end()) granted->error().error.hint = why->second.hint;
@@ -39,8 +54,8 @@ asio::awaitable<Expected<pool::Lease>> Runtime::acquire(AcquireRequest request) 
 void Runtime::cancel_acquire(pool::RequestId request) {
   step(pool::AcquireCancelled{request});
   const auto waiter = waiting_.extract(request);
-  if (waiter.empty()) return;
-  waiter.mapped().answer->set(tl::unexpected(LeaseRefusal{{"cancelled", "the caller went away", {}}, {}}));
+  const AnswerPtr answer = waiter.empty() ? withdraw(request) : waiter.mapped().answer;
+  if (answer) answer->set(tl::unexpected(LeaseRefusal{{"cancelled", "the caller went away", {}}, {}}));
 }
 
 void Runtime::close_doors() {
@@ -67,6 +82,8 @@ Expected<pool::Lease> Runtime::renew(const std::string& lease, std::optional<Dur
 Expected<Runtime::Found> Runtime::find(const std::string& lease) const {
   auto found = live_lease(lease);
   if (!found) return tl::unexpected(found.error());
+  if (fillings_.contains(lease))
+    return fail("inputs_under_way", "the job's inputs are not in the slot yet", "wait for the answer to its request");
   const auto container = containers_.find(found->container);
   if (container == containers_.end() || !container->second.link)
     return fail("container_unavailable", "the container " + found->container + " does not answer yet", "try again");

@@ -35,7 +35,12 @@ pool::JobApplied pool_view(const jobs::Job& job) {
 }  // namespace
 
 Runtime::Runtime(asio::io_context& context, drivers::Driver& driver, RuntimeOptions options)
-    : context_(context), driver_(driver), options_(std::move(options)), pool_(options_.pool), tick_timer_(context) {}
+    : context_(context),
+      driver_(driver),
+      options_(std::move(options)),
+      pool_(options_.pool),
+      tick_timer_(context),
+      sweep_timer_(context) {}
 
 Runtime::~Runtime() = default;
 
@@ -48,11 +53,13 @@ asio::awaitable<Expected<void>> Runtime::start() {
   if (!found) co_return tl::unexpected(found.error());
   for (const drivers::ContainerFacts& facts : *found) heard(facts);
   started_ = true;
+  if (options_.inputs) arm_sweep();
   co_return Expected<void>{};
 }
 
 void Runtime::apply(const jobs::Job& job) {
   if (options_.job_observer) options_.job_observer(job.name, "applied");
+  keep_inputs(job);
   jobs_.insert_or_assign(job.name, job);
   step(pool_view(job));
 }
@@ -63,6 +70,7 @@ void Runtime::remove_job(const std::string& name, bool force) {
 }
 
 void Runtime::on(const pool::JobGone& effect) {
+  sweep_inputs();
   jobs_.erase(effect.job);
   start_errors_.erase(effect.job);
 }
@@ -129,6 +137,7 @@ asio::awaitable<Expected<void>> Runtime::stop(Deadline graceful_until) {
   for (const std::string& name : names) step(pool::JobRemoved{name, true});
   auto removed = co_await driver_.remove(graceful_until);
   tick_timer_.cancel();
+  sweep_timer_.cancel();
   co_return removed;
 }
 
@@ -166,11 +175,20 @@ void Runtime::arm_timer() {
 }
 
 void Runtime::on(const pool::Granted& effect) {
-  const auto waiter = waiting_.extract(effect.request);
-  if (waiter.empty()) return;
-  if (!effect.existing && !waiter.mapped().labels.empty())
-    labels_.insert_or_assign(effect.lease.id, std::move(waiter.mapped().labels));
-  waiter.mapped().answer->set(LeaseGrant{effect.lease, effect.existing});
+  auto node = waiting_.extract(effect.request);
+  const bool fresh = !effect.existing;
+  if (node.empty()) {
+    // Nobody would ever put its inputs in.
+    if (fresh && needs_inputs(effect.lease)) events_.emplace_back(pool::ReleaseRequested{effect.lease.id});
+    return;
+  }
+  Waiter& waiter = node.mapped();
+  if (fresh && !waiter.labels.empty()) labels_.insert_or_assign(effect.lease.id, std::move(waiter.labels));
+  if (fresh && needs_inputs(effect.lease)) fillings_.try_emplace(effect.lease.id);
+  const auto filling = fillings_.find(effect.lease.id);
+  if (filling == fillings_.end()) return waiter.answer->set(LeaseGrant{effect.lease, effect.existing});
+  filling->second.try_emplace(effect.request, waiter.answer, effect.existing);
+  if (fresh) start_filling(effect.lease, waiter.ready_by);
 }
 
 void Runtime::on(const pool::Refused& effect) {

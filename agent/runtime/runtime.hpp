@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/inputs/input_store.hpp"
 #include "agent/link/link.hpp"
 #include "agent/link/transfer.hpp"
 #include "agent/pool/pool.hpp"
@@ -33,13 +34,16 @@ struct RuntimeOptions {
   std::function<void(const pool::Effect&)> observer;
   // Hears of jobs before the pool does: "applied" or "removing".
   std::function<void(std::string_view job, std::string_view change)> job_observer;
+  // Where the inputs of jobs are, which name digests alone. None: jobs have no inputs here.
+  std::shared_ptr<InputStore> inputs;
 };
 
 struct AcquireRequest {
   std::string job;
   std::string trajectory;  // empty: one of its own
   std::string owner;
-  Deadline wait;                              // the answer comes by then
+  Deadline wait;                              // for a slot: by then there is one, or none
+  Deadline ready_by;                          // no earlier than `wait`: the answer comes by then, the inputs are there
   std::optional<Duration> ttl;                // none: the job's
   std::optional<Duration> idle;               // none: the job's
   std::optional<unsigned> max_slots;          // most slots that the owner may hold or wait for
@@ -49,7 +53,7 @@ struct LeaseGrant {
   pool::Lease lease;
   bool existing = false;  // the trajectory's live lease again
 };
-// `error.code`: those of pool::Refused, and "cancelled".
+// `error.code`: those of pool::Refused, "inputs_failed" (the slot is reset), and "cancelled".
 struct LeaseRefusal {
   Error error;
   Duration retry_after{};  // zero: asking again will not help soon
@@ -82,8 +86,10 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   // Nothing new is leased from now on, waiters are refused; leases and containers live on.
   void close_doors();
 
-  // A lease for the trajectory, asked for under a number that nobody else has (new_request()). A caller that goes away
-  // while it waits is taken out of the queue by cancel_acquire(); a lease that was granted just before stays granted.
+  // A lease for the trajectory, asked for under a number that nobody else has (new_request()). A new one is answered
+  // when the job's inputs are in its slot, and is of no use to anybody before. A caller that goes away while it waits
+  // is taken out of the queue by cancel_acquire(), and a slot whose inputs nobody waits for any more is released; a
+  // lease that was granted just before stays granted.
   [[nodiscard]] pool::RequestId new_request() { return next_request_++; }
   [[nodiscard]] boost::asio::awaitable<tl::expected<LeaseGrant, LeaseRefusal>> lease(pool::RequestId request,
                                                                                      AcquireRequest wanted);
@@ -99,7 +105,8 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   // The slot is reset before anybody else gets it. Releasing twice is harmless.
   void release(const std::string& lease);
 
-  // Errors mean that nothing ran: "unknown_lease", "lease_ended", and those of ContainerLink::call.
+  // Errors mean that nothing ran: "unknown_lease", "lease_ended", "inputs_under_way" (so of every other use), and those
+  // of ContainerLink::call.
   // `on_start` is told when the command begins; only together with a sink.
   [[nodiscard]] boost::asio::awaitable<Expected<Result>> call(std::string lease, LeaseCall call, OutputSink sink = {},
                                                               std::function<void()> on_start = {});
@@ -155,6 +162,15 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
     std::optional<Error> refused;  // it runs but does not answer as it should, and is being taken down for that
   };
   using Found = std::pair<std::shared_ptr<ContainerLink>, pool::Lease>;
+  using LeaseAnswer = tl::expected<LeaseGrant, LeaseRefusal>;
+  using AnswerPtr = std::shared_ptr<http::Promise<LeaseAnswer>>;
+  struct Waiter {
+    AnswerPtr answer;
+    std::map<std::string, std::string> labels;
+    Deadline ready_by;
+  };
+  // Who waits for the inputs of a slot that has been leased, and whether the lease was there before the request.
+  using Filling = std::map<pool::RequestId, std::pair<AnswerPtr, bool>>;
 
   void step(pool::Event event);
   void on(const pool::Granted& effect);
@@ -177,6 +193,18 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
                                                                            const drivers::ContainerFacts& facts);
   void refuse(const std::string& container, Error why);
   void converge();
+  [[nodiscard]] bool needs_inputs(const pool::Lease& lease) const;
+  void start_filling(const pool::Lease& lease, Deadline until);
+  [[nodiscard]] boost::asio::awaitable<void> fill(pool::Lease lease, std::vector<jobs::Input> inputs, Deadline until);
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> bring(const pool::Lease& lease, const jobs::Input& input,
+                                                             Deadline until);
+  [[nodiscard]] boost::asio::awaitable<Expected<void>> send(InputReader& reader, Transfer& transfer,
+                                                            const std::string& lease, Deadline until);
+  // The request's answer when it waits for inputs; it does so no more then. Null: it does not.
+  [[nodiscard]] AnswerPtr withdraw(pool::RequestId request);
+  void keep_inputs(const jobs::Job& job);
+  void sweep_inputs();
+  void arm_sweep();
   [[nodiscard]] Expected<Found> find(const std::string& lease) const;
   [[nodiscard]] Expected<Found> begin_use(const std::string& lease);
 
@@ -185,16 +213,13 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   RuntimeOptions options_;
   pool::Pool pool_;
   boost::asio::steady_timer tick_timer_;
+  boost::asio::steady_timer sweep_timer_;  // of the store of inputs
   std::map<std::string, jobs::Job> jobs_;
   std::map<std::string, Container> containers_;
   std::map<std::string, HealthFacts> health_;
   std::map<std::string, Error> start_errors_;  // job -> why its last container did not come up
-  using LeaseAnswer = tl::expected<LeaseGrant, LeaseRefusal>;
-  struct Waiter {
-    std::shared_ptr<http::Promise<LeaseAnswer>> answer;
-    std::map<std::string, std::string> labels;
-  };
   std::map<pool::RequestId, Waiter> waiting_;
+  std::map<std::string, Filling, std::less<>> fillings_;                           // by lease
   std::map<std::string, std::map<std::string, std::string>, std::less<>> labels_;  // of live leases
   pool::RequestId next_request_ = 1;
   std::deque<pool::Event> events_;

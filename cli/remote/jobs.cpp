@@ -6,9 +6,11 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "cli/remote/commands.hpp"
+#include "cli/remote/inputs.hpp"
 #include "cli/remote/pool_text.hpp"
 #include "cli/remote/remote.hpp"
 #include "cli/remote/table.hpp"
+#include "cli/state_dir.hpp"
 #include "cli/terminal.hpp"
 
 namespace berth::cli {
@@ -36,12 +38,12 @@ std::string plan_text(const Json& plan) {
   return text;
 }
 
-asio::awaitable<int> put(Remote& remote, const ApplyOptions& options, const PoolText& pool, bool plan_only) {
-  const std::string target = "/v1/jobs/" + percent_encode(pool.name) + (plan_only ? "?plan=1" : "");
-  http::ClientRequest request = remote.request("PUT", target);
-  request.content_type = "application/yaml";
-  request.body = pool.yaml;
-  const auto body = co_await remote.ask(std::move(request), Deadline());
+asio::awaitable<int> put(Remote& remote, const ApplyOptions& options, const PoolText& pool,
+                         const std::vector<SentInput>& inputs, bool plan_only) {
+  Expected<void> sent;
+  if (!plan_only) sent = co_await upload_missing(remote, inputs);
+  if (!sent) co_return report(remote, sent.error());
+  const auto body = co_await put_job(remote, pool.name, text_with(pool, inputs), plan_only);
   if (!body) co_return report(remote, body.error());
   const auto plan = parse_json(*body);
   if (!plan || !plan->is_object()) co_return report(remote, {"protocol", "the agent's answer is no plan", {}});
@@ -50,13 +52,24 @@ asio::awaitable<int> put(Remote& remote, const ApplyOptions& options, const Pool
 }
 
 int put_command(const ApplyOptions& options, bool plan_only) {
-  const auto pool = pool_text(options.job);
+  const auto job = load(options.job);
+  const auto pool = job ? pool_text(options.job, *job) : std::nullopt;
   if (!pool) return kUsage;
-  if (pool->has_inputs)
-    print_warning(
-        "inputs stay here: berth run and exec --job FILE put them into slots; berth cp brings files to a lease");
-  const auto work = [&](Remote& remote) { return put(remote, options, *pool, plan_only); };
-  return with_agent(work, kPlatform);
+  if (!pool->inputs) {
+    print_complaints(pool->inputs.error());
+    return kUsage;
+  }
+  const auto state_dir = PrivateStateDir::create();
+  PackedInputs packed;
+  jobs::ReadyWork work;
+  work.inputs = *pool->inputs;
+  const auto prepared = state_dir ? packed.prepare(*job, {work}, state_dir->path()) : tl::unexpected(state_dir.error());
+  if (!prepared) {
+    print_error(prepared.error());
+    return kPlatform;
+  }
+  const std::vector<SentInput> inputs = sent_inputs(*pool->inputs, packed);
+  return with_agent([&](Remote& remote) { return put(remote, options, *pool, inputs, plan_only); }, kPlatform);
 }
 
 asio::awaitable<int> remove(Remote& remote, const DeleteOptions& options, const std::string& name) {

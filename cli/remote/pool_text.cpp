@@ -7,19 +7,19 @@
 
 namespace berth::cli {
 
-std::optional<PoolText> pool_text(const JobOptions& options) {
-  const auto job = load(options);
-  if (!job) return std::nullopt;
+void print_complaints(const jobs::Diagnostics& complaints) {
+  for (const jobs::Diagnostic& each : complaints)
+    std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
+}
+
+std::optional<PoolText> pool_text(const JobOptions& options, const jobs::Job& job) {
   jobs::LoadOptions how;
   how.sets = options.sets;
-  if (!options.driver.empty()) how.driver = job->driver;
+  if (!options.driver.empty()) how.driver = job.driver;
   auto yaml = jobs::pool_yaml(options.file, how);
-  if (!yaml) {
-    for (const jobs::Diagnostic& each : yaml.error())
-      std::fprintf(stderr, "%s\n", harmless_line(jobs::to_string(each), 4000).c_str());
-    return std::nullopt;
-  }
-  return PoolText{job->name, *std::move(yaml), !job->inputs.empty()};
+  if (yaml) return PoolText{job.name, *std::move(yaml), jobs::pool_inputs(job)};
+  print_complaints(yaml.error());
+  return std::nullopt;
 }
 
 bool is_job_file(std::string_view text) {

@@ -39,7 +39,7 @@ Expected<http::DialLayer> tls_of_environment() {
 }
 
 // What another try, or another machine, may mend.
-constexpr std::array<std::string_view, 15> kPlatformCodes{"connect",
+constexpr std::array<std::string_view, 18> kPlatformCodes{"connect",
                                                           "transport",
                                                           "timeout",
                                                           "protocol",
@@ -51,6 +51,9 @@ constexpr std::array<std::string_view, 15> kPlatformCodes{"connect",
                                                           "too_many_streams",
                                                           "busy",
                                                           "ledger_full",
+                                                          "disk_full",
+                                                          "inputs_failed",
+                                                          "inputs_under_way",
                                                           "container_failed",
                                                           "container_unavailable",
                                                           "agent_stopping"};

@@ -15,7 +15,9 @@ namespace berth::cli {
 
 class RemotePlace final : public Place {
  public:
-  RemotePlace(Remote& remote, PrivateStateDir state_dir) : remote_(remote), state_dir_(std::move(state_dir)) {}
+  // `inputs`: the agent puts the job's inputs into the slots.
+  RemotePlace(Remote& remote, PrivateStateDir state_dir, bool inputs)
+      : remote_(remote), state_dir_(std::move(state_dir)), inputs_(inputs) {}
 
   [[nodiscard]] boost::asio::awaitable<Expected<Held>> acquire(std::string job, std::string trajectory) override;
   [[nodiscard]] boost::asio::awaitable<Expected<std::string>> lease_of(std::string name) override;
@@ -26,6 +28,7 @@ class RemotePlace final : public Place {
   [[nodiscard]] boost::asio::awaitable<Expected<void>> get_file(std::string lease, std::string path, bool as_tar,
                                                                 BytesSink sink, Deadline deadline) override;
   [[nodiscard]] boost::asio::awaitable<void> release(std::string lease) override;
+  [[nodiscard]] bool brings_inputs() const override { return inputs_; }
   [[nodiscard]] boost::asio::awaitable<std::vector<std::string>> missing_isolation(std::string job) override;
   [[nodiscard]] boost::asio::io_context& context() override { return remote_.context(); }
   [[nodiscard]] const std::string& state_dir() const override { return state_dir_.path(); }
@@ -41,6 +44,7 @@ class RemotePlace final : public Place {
 
   Remote& remote_;
   PrivateStateDir state_dir_;
+  const bool inputs_;
 };
 
 // "/v1/leases/LEASE/files/PATH?tar=1", PATH relative to the workspace.

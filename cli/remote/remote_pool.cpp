@@ -8,6 +8,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "cli/remote/inputs.hpp"
 #include "cli/remote/remote_place.hpp"
 #include "cli/terminal.hpp"
 
@@ -20,28 +21,40 @@ namespace {
 constexpr std::chrono::seconds kRemovalLimit{15};
 constexpr std::chrono::milliseconds kRemovalPace{100};
 
-enum class Pool { shared, made };
+struct Pool {
+  bool made = false;    // else shared
+  bool inputs = false;  // it brings them
+};
 
-asio::awaitable<Expected<std::string>> put(Remote& remote, const PoolText& pool, std::string query) {
-  http::ClientRequest request = remote.request("PUT", "/v1/jobs/" + percent_encode(pool.name) + query);
-  request.content_type = "application/yaml";
-  request.body = pool.yaml;
-  const Deadline deadline;
-  co_return co_await remote.ask(std::move(request), deadline);
-}
-
-asio::awaitable<Expected<Pool>> ensure(Remote& remote, const PoolText& pool) {
-  const auto body = co_await put(remote, pool, "?plan=1");
+// "create", "update" or "none"
+asio::awaitable<Expected<std::string>> action_of(Remote& remote, std::string name, std::string yaml) {
+  const auto body = co_await put_job(remote, std::move(name), std::move(yaml), true);
   if (!body) co_return tl::unexpected(body.error());
   const auto plan = parse_json(*body);
-  const std::string action = plan && plan->is_object() ? json_text_at(*plan, "action").value_or("") : "";
-  if (action == "none") co_return Pool::shared;
-  if (action != "create")
+  std::string action;
+  if (plan && plan->is_object()) action = json_text_at(*plan, "action").value_or("");
+  co_return action;
+}
+
+asio::awaitable<Expected<Pool>> ensure(Remote& remote, const PoolText& pool, const std::vector<SentInput>& inputs) {
+  const std::string whole = text_with(pool, inputs);
+  const bool brings = !inputs.empty();
+  auto action = co_await action_of(remote, pool.name, whole);
+  if (!action) co_return tl::unexpected(action.error());
+  if (*action == "none") co_return Pool{false, brings};
+  if (*action == "update" && brings) {
+    action = co_await action_of(remote, pool.name, pool.yaml);
+    if (!action) co_return tl::unexpected(action.error());
+    if (*action == "none") co_return Pool{};
+  }
+  if (*action != "create")
     co_return fail("other_content", "the agent has a job " + pool.name + " with other content",
                    "berth plan shows the difference; give this job another name, or berth apply it");
-  const auto made = co_await put(remote, pool, "");
+  const auto sent = co_await upload_missing(remote, inputs);
+  if (!sent) co_return tl::unexpected(sent.error());
+  const auto made = co_await put_job(remote, pool.name, whole, false);
   if (!made) co_return tl::unexpected(made.error());
-  co_return Pool::made;
+  co_return Pool{true, brings};
 }
 
 // Until nothing is left of it, so that the next command finds the name free.
@@ -66,14 +79,16 @@ asio::awaitable<int> run_there(Remote& remote, RemoteRun& run) {
     print_error(prepared.error());
     co_return run.platform_code;
   }
-  const auto pool = co_await ensure(remote, run.pool);
+  std::vector<SentInput> inputs;
+  if (run.pool.inputs) inputs = sent_inputs(*run.pool.inputs, *run.inputs);
+  const auto pool = co_await ensure(remote, run.pool, inputs);
   if (!pool) {
     const int code = report(remote, pool.error());
     co_return code == kPlatform ? run.platform_code : code;
   }
-  RemotePlace place(remote, std::move(*state_dir));
+  RemotePlace place(remote, std::move(*state_dir), pool->inputs);
   const int code = co_await run.work(place);
-  if (*pool == Pool::made && !run.keep) co_await take_down(remote, run.pool.name);
+  if (pool->made && !run.keep) co_await take_down(remote, run.pool.name);
   co_return code;
 }
 
@@ -84,7 +99,7 @@ asio::awaitable<int> run_with(Remote& remote, int platform_code,
     print_error(state_dir.error());
     co_return platform_code;
   }
-  RemotePlace place(remote, std::move(*state_dir));
+  RemotePlace place(remote, std::move(*state_dir), false);
   co_return co_await work(place);
 }
 

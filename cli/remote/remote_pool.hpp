@@ -7,6 +7,7 @@
 
 #include "cli/place.hpp"
 #include "cli/remote/pool_text.hpp"
+#include "cli/transfer.hpp"
 
 namespace berth::cli {
 
@@ -14,12 +15,13 @@ struct RemoteRun {
   PoolText pool;
   bool keep = false;  // leave a pool that was made for this
   int platform_code = 0;
+  const PackedInputs* inputs = nullptr;  // where prepare() packs those of the pool, beside others
   std::function<Expected<void>(const std::string& state_dir)> prepare;  // before anything starts
   std::function<boost::asio::awaitable<int>(Place&)> work;
 };
 
-// Shares the agent's pool of that name when its content is the same, and leaves it at the end; other content: kUsage.
-// None there: makes it, and removes it at the end.
+// Shares the agent's pool of that name when its content is the same, or would be without inputs, which the work brings
+// then; and leaves it at the end. Other content: kUsage. None there: makes it, and removes it at the end.
 [[nodiscard]] int run_remotely(RemoteRun run);
 
 // The same in a pool that is there, by name, or for a slot that is held already.

@@ -278,16 +278,6 @@ def test_run_at_an_agent_makes_its_pool_and_removes_it(agent, machine, job):
     assert "work" not in names(agent) and agent.lines("leases") == []
 
 
-def test_apply_says_that_inputs_stay_here(agent, job):
-    code, out, err = agent.berth("apply", job)
-    assert code == 0 and "create" in out and "inputs" in err and "berth cp" in err
-    held = agent.ok("acquire", "--job", "work", "--wait", "30s").strip()
-    assert agent.ok("exec", held, "--", "ls", "-A") == ""
-    assert agent.ok("exec", "--job", job, "--", "cat", "in.txt") == "given\n"
-    agent.ok("delete", "work", "--force")
-    wait_until(lambda: "work" not in names(agent), SETTLE, "it has gone")
-
-
 def test_run_shares_a_pool_of_the_same_content_and_leaves_it(agent, job):
     agent.ok("apply", job)
     assert len(agent.lines("run", job)) == 6

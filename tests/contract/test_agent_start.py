@@ -196,5 +196,5 @@ def test_logs_as_json_are_one_object_a_line(machine):
 
 def test_inputs_of_a_job_in_the_folder_are_told_to_stay_out(machine):
     agent = Agent(machine, jobs="job: pool\nslots: 1\nisolation: best-effort\ninputs: [{from: x, to: /workspace/x}]\n").ready()
-    agent.wait_for_log(r"warning inputs are not put into slots .* job=pool file=\S+pool\.yaml")
+    agent.wait_for_log(r"warning inputs of a job in the folder are left out.* job=pool file=\S+pool\.yaml")
     agent.stop()

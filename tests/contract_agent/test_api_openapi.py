@@ -2,6 +2,7 @@
 """/openapi.json describes every route, and every route answers as it says. The answers of real requests are checked
 against their schemas."""
 import functools
+import hashlib
 import json
 import os
 import pathlib
@@ -88,6 +89,11 @@ def requests(lease):
     for name in ("described", "nobody"):
         yield "get", "/v1/jobs/{job}", f"/v1/jobs/{name}", None
         yield "delete", "/v1/jobs/{job}", f"/v1/jobs/{name}?force=1", None
+    tar, none = b"\0" * 10_240, "sha256:" + "0" * 64
+    kept = "sha256:" + hashlib.sha256(tar).hexdigest()
+    for name in (kept, kept, none, "nobody"):
+        yield "put", "/v1/inputs/{input}", f"/v1/inputs/{name}", tar
+        yield "get", "/v1/inputs/{input}", f"/v1/inputs/{name}", None
     for body in ({"job": "pool", "trajectory": "api"}, {"job": "pool", "trajectory": "api"}, {"job": "nobody"}, {"job": 1}, []):
         yield "post", "/v1/leases", "/v1/leases", body
     for name in (lease.id, "nobody"):

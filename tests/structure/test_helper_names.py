@@ -14,7 +14,7 @@ LIBRARIES = {
     "base": ["base/http", "base/tls"], "base/http": [], "isolation": ["isolation/keeper"], "slotd": ["slotd/terminal"],
     "slotd/terminal": [], "client": [], "jobs": [], "drivers": ["drivers/docker", "drivers/local", "drivers/registry"],
     "drivers/docker": [], "drivers/local": [], "drivers/registry": [], "agent/api": [],
-    "agent/config": [], "agent/daemon": [], "agent/events": [], "agent/executor": [], "agent/link": [], "agent/pool": [],
+    "agent/config": [], "agent/daemon": [], "agent/events": [], "agent/executor": [], "agent/inputs": [], "agent/link": [], "agent/pool": [],
     "agent/runtime": [], "cli": [],
 }
 HIDDEN = re.compile(r"^namespace \{\n(.*?)^\}  // namespace$", re.S | re.M)

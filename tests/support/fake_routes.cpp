@@ -166,6 +166,18 @@ asio::awaitable<void> FakeSlotd::file(http::Exchange& exchange) {
   const std::size_t files_at = path.find("/files/");
   const std::string key = path.substr(7, files_at - 7) + "/" + percent_decode(path.substr(files_at + 7)).value_or("");
   if (exchange.head().method == "PUT") {
+    ++puts;
+    asio::steady_timer pause(context_);
+    while (options.hold_puts) {
+      pause.expires_after(std::chrono::milliseconds(1));
+      const auto [error] = co_await pause.async_wait(kAwait);
+      if (error) co_return;
+    }
+    if (options.full_puts > 0) {
+      --options.full_puts;
+      co_return co_await respond(exchange, 507,
+                                 R"({"success":false,"error":"No space left on device","code":"disk_full"})");
+    }
     auto body = co_await exchange.read_body(std::size_t{64} << 20);
     if (!body) co_return;
     files[key] = std::move(*body);

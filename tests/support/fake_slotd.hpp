@@ -48,6 +48,8 @@ struct FakeOptions {
   unsigned drop_batches = 0;   // so many first batches are cut before anything of them is begun
   unsigned stall_batches = 0;  // so many first batches are read and never answered
   unsigned fail_resets = 0;    // so many first resets fail
+  unsigned full_puts = 0;      // so many first files find the slot's disk full
+  bool hold_puts = false;      // files that are sent are not read
   bool deaf = false;           // /health is never answered
 };
 
@@ -87,6 +89,7 @@ class FakeSlotd {
   std::vector<std::pair<std::string, std::uint64_t>> resets;
   std::vector<std::string> cancelled;        // ids
   std::map<std::string, std::string> files;  // "slot_0/path" -> bytes, of PUT and of `write`
+  unsigned puts = 0;                         // files that somebody began to send
   std::size_t most_connections = 0;
 
  private:

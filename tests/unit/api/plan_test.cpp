@@ -50,6 +50,19 @@ TEST(Plan, NamesEachChangeAndWhetherContainersAreReplaced) {
   EXPECT_EQ(plan_of(&before, after).at("replaces_containers"), true);
 }
 
+TEST(Plan, SeesOtherInputsWhichReplaceNoContainer) {
+  const auto before = job_of();
+  auto after = before;
+  after.inputs = {{"sha256:one", "/workspace/a", {}}};
+  const Json plan = plan_of(&before, after);
+  EXPECT_EQ(plan.at("action"), "update");
+  EXPECT_EQ(plan.at("replaces_containers"), false);
+  EXPECT_EQ(plan.at("changes")[0], (Json{{"key", "inputs.0.from"}, {"from", nullptr}, {"to", "sha256:one"}}));
+  EXPECT_EQ(plan_of(&after, before).at("action"), "update");
+  EXPECT_EQ(plan_of(&after, after).at("action"), "none");
+  EXPECT_EQ(plan_of(nullptr, before).at("action"), "create");
+}
+
 TEST(Plan, HidesValuesOfTheEnvironmentAndStillSeesThemChange) {
   const auto before = job_of();
   auto after = before;

@@ -38,7 +38,7 @@ class ApiServer : public ::testing::Test {
     options.ping_every = 1s;
     runtime = std::make_shared<Runtime>(loop.context, driver);
     ASSERT_TRUE(loop.run(runtime->start()).has_value());
-    api = std::make_unique<Api>(ApiParts{loop.context, *runtime, tokens, events, metrics}, options);
+    api = std::make_unique<Api>(ApiParts{loop.context, *runtime, tokens, events, metrics, *inputs}, options);
     server = std::make_unique<http::Server>(loop.context, [this](http::Exchange& each) { return api->handle(each); });
     ASSERT_TRUE(server->listen("unix:" + directory / "sock", 0).has_value());
   }
@@ -68,6 +68,7 @@ class ApiServer : public ::testing::Test {
   Tokens tokens;
   EventLog events{loop.context, 3};
   AgentMetrics metrics;
+  std::shared_ptr<InputStore> inputs = std::make_shared<InputStore>(directory / "inputs");
   std::shared_ptr<Runtime> runtime;
   std::unique_ptr<Api> api;
   std::unique_ptr<http::Server> server;
@@ -153,7 +154,7 @@ TEST_F(ApiServer, EachRouteAnswersItsMethodAndNoOther) {
 
 TEST_F(ApiServer, IsNotReadyBeforeWhatAnEarlierLifeLeftHasBeenSeenTo) {
   const auto starting = std::make_shared<Runtime>(loop.context, driver);
-  api = std::make_unique<Api>(ApiParts{loop.context, *starting, tokens, events, metrics});
+  api = std::make_unique<Api>(ApiParts{loop.context, *starting, tokens, events, metrics, *inputs});
   const auto early = ask("GET", "/readyz");
   EXPECT_EQ(early.head.status, 503);
   EXPECT_THAT(early.body, HasSubstr("the agent is starting"));
