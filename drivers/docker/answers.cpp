@@ -91,6 +91,17 @@ Expected<std::vector<ListedContainer>> read_list(std::string_view body) {
   return all;
 }
 
+Expected<std::vector<std::string>> read_volumes(std::string_view body) {
+  const auto list = read_object(body, "list of volumes");
+  if (!list) return tl::unexpected(list.error());
+  std::vector<std::string> names;
+  const auto volumes = list->find("Volumes");
+  if (volumes == list->end() || !volumes->is_array()) return names;
+  for (const Json& each : *volumes)
+    if (each.is_object()) names.push_back(word_at(each, "Name"));
+  return names;
+}
+
 Expected<std::string> read_created_id(std::string_view body) {
   const auto created = read_object(body, "new container");
   if (!created) return tl::unexpected(created.error());

@@ -44,6 +44,9 @@ struct ListedContainer {
 };
 [[nodiscard]] Expected<std::vector<ListedContainer>> read_list(std::string_view body);
 
+// Names.
+[[nodiscard]] Expected<std::vector<std::string>> read_volumes(std::string_view body);
+
 [[nodiscard]] Expected<std::string> read_created_id(std::string_view body);
 
 struct EngineEvent {

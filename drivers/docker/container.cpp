@@ -69,7 +69,8 @@ asio::awaitable<void> Container::run() {
   if (started && !over()) publish(ContainerState::running);
   while (started && !over()) co_await pause(Duration::max());
   const bool asked = stopping_;
-  if (!started && !death_) death_ = started.error();
+  // Why it did not come up is a better reason than the end that this brought.
+  if (!started) death_ = started.error();
   if (!asked) co_await add_last_words();
   co_await take_down(asked);
   if (!asked) facts_.error = death_;

@@ -114,7 +114,11 @@ asio::awaitable<Expected<void>> Container::remove_from_engine() {
     engine_id_ = std::move(*own);
   }
   if (engine_id_.empty()) co_return Expected<void>();
-  co_return co_await yard_->engine->remove(engine_id_, answer_by().earlier(give_up_));
+  auto removed = co_await yard_->engine->remove(engine_id_, answer_by().earlier(give_up_));
+  if (!removed) co_return removed;
+  // Where somebody else had removed it, its volume may be left.
+  const std::string& agent = yard_->options.agent_id;
+  co_return co_await yard_->engine->remove_volumes(agent, wanted_.spec.id, answer_by().earlier(give_up_));
 }
 
 // The engine's id of the container that bears this one's labels; empty: there is none.

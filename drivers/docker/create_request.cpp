@@ -25,10 +25,19 @@ Json bind_mount(const std::string& source, const std::string& target) {
   return Json{{"Type", "bind"}, {"Source", source}, {"Target", target}, {"ReadOnly", false}};
 }
 
+Json labels(const CreateRequest& request) {
+  const Wanted& wanted = request.wanted;
+  return Json{{kAgentLabel, request.agent_id},
+              {kJobLabel, wanted.job},
+              {kContainerLabel, wanted.spec.id},
+              {kImageLabel, wanted.image}};
+}
+
 Json mounts(const CreateRequest& request) {
   // A volume, so that there is a place for slotd in an image whose root cannot be written.
   Json all = Json::array();
-  all.push_back(Json{{"Type", "volume"}, {"Target", kHome}});
+  const Json options{{"Labels", labels(request)}};
+  all.push_back(Json{{"Type", "volume"}, {"Target", kHome}, {"VolumeOptions", options}});
   all.push_back(bind_mount(request.state, in_home("run")));
   for (const HostMount& each : request.groups) all.push_back(bind_mount(each.source, each.target));
   return all;
@@ -75,11 +84,6 @@ std::string container_name(const std::string& id) {
 }
 
 std::string create_body(const CreateRequest& request) {
-  const Wanted& wanted = request.wanted;
-  const Json labels{{kAgentLabel, request.agent_id},
-                    {kJobLabel, wanted.job},
-                    {kContainerLabel, wanted.spec.id},
-                    {kImageLabel, wanted.image}};
   return dump_json(Json{{"Image", request.image.id},
                         {"Entrypoint", Json::array({in_home("slotd")})},
                         {"Cmd", arguments(request)},
@@ -89,7 +93,7 @@ std::string create_body(const CreateRequest& request) {
                         {"StopSignal", "SIGTERM"},
                         {"Tty", false},
                         {"OpenStdin", false},
-                        {"Labels", labels},
+                        {"Labels", labels(request)},
                         {"HostConfig", host_config(request)}});
 }
 

@@ -26,6 +26,10 @@ asio::awaitable<Expected<std::vector<ContainerFacts>>> DockerDriver::Core::adopt
   const auto listed = co_await yard_->engine->list(yard_->options.agent_id, Deadline(now() + kAdoptLimit));
   if (listed) {
     co_await remove_strays(*listed);
+    const Deadline limit(now() + yard_->options.engine_limit);
+    const auto cleared = co_await yard_->engine->remove_volumes(yard_->options.agent_id, "", limit);
+    if (!cleared)
+      log(LogLevel::warning, "volumes of an earlier life cannot be removed", {{"why", cleared.error().message}});
     watch_engine_once();
   } else {
     log(LogLevel::info, "no Docker Engine yet; jobs with driver docker need one", {{"why", listed.error().message}});

@@ -34,9 +34,11 @@ std::string path_of(const std::string& container, std::string_view rest) {
   return "/containers/" + percent_encode(container) + std::string(rest);
 }
 
-std::string own_containers(const std::string& agent, bool events) {
-  Json filters{{"label", Json::array({std::string(kAgentLabel) + "=" + agent})}};
-  if (events) filters["type"] = Json::array({"container"});
+Json with_label(const std::string& agent) {
+  return Json{{"label", Json::array({std::string(kAgentLabel) + "=" + agent})}};
+}
+
+std::string query_of(const Json& filters) {
   return "filters=" + percent_encode(dump_json(filters));
 }
 
@@ -163,6 +165,24 @@ asio::awaitable<Expected<void>> Engine::remove(std::string container, Deadline d
   co_return removed;
 }
 
+asio::awaitable<Expected<void>> Engine::remove_volumes(std::string agent, std::string container, Deadline deadline) {
+  Json filters = with_label(agent);
+  if (!container.empty()) filters["label"].push_back(std::string(kContainerLabel) + "=" + container);
+  http::ClientRequest request = request_of("GET", "/volumes?" + query_of(filters));
+  const auto body = co_await ask(std::move(request), deadline);
+  if (!body) co_return tl::unexpected(body.error());
+  const auto names = read_volumes(*body);
+  if (!names) co_return tl::unexpected(names.error());
+  Expected<void> result;
+  for (const std::string& name : *names) {
+    http::ClientRequest removal = request_of("DELETE", "/volumes/" + percent_encode(name));
+    auto removed = co_await tell(std::move(removal), deadline);
+    const bool gone = removed || removed.error().code == "engine_missing" || removed.error().code == "engine_conflict";
+    if (!gone) result = std::move(removed);
+  }
+  co_return result;
+}
+
 asio::awaitable<Expected<std::string>> Engine::last_lines(std::string container, unsigned lines, Deadline deadline) {
   http::ClientRequest request =
       request_of("GET", path_of(container, "/logs?stdout=1&stderr=1&tail=" + std::to_string(lines)));
@@ -172,7 +192,7 @@ asio::awaitable<Expected<std::string>> Engine::last_lines(std::string container,
 }
 
 asio::awaitable<Expected<std::vector<ListedContainer>>> Engine::list(std::string agent, Deadline deadline) {
-  http::ClientRequest request = request_of("GET", "/containers/json?all=1&" + own_containers(agent, false));
+  http::ClientRequest request = request_of("GET", "/containers/json?all=1&" + query_of(with_label(agent)));
   const auto body = co_await ask(std::move(request), deadline);
   if (!body) co_return tl::unexpected(body.error());
   co_return read_list(*body);
@@ -183,7 +203,9 @@ Engine::Stream Engine::new_stream() const {
 }
 
 asio::awaitable<Expected<void>> Engine::follow(Stream stream, std::string agent, Deadline deadline) {
-  http::ClientRequest request = request_of("GET", "/events?" + own_containers(agent, true));
+  Json filters = with_label(agent);
+  filters["type"] = Json::array({"container"});
+  http::ClientRequest request = request_of("GET", "/events?" + query_of(filters));
   return send(std::move(stream), std::move(request), deadline);
 }
 

@@ -56,6 +56,10 @@ class Engine {
   [[nodiscard]] asio::awaitable<Expected<void>> kill(std::string container, std::string signal, Deadline deadline);
   // With its anonymous volumes, by force. One that is not there any more is removed.
   [[nodiscard]] asio::awaitable<Expected<void>> remove(std::string container, Deadline deadline);
+  // Volumes with this label of an agent, and of one container where `container` is not empty, that nobody uses: what is
+  // left when somebody removed a container without its volumes.
+  [[nodiscard]] asio::awaitable<Expected<void>> remove_volumes(std::string agent, std::string container,
+                                                               Deadline deadline);
   // The last lines of what it wrote.
   [[nodiscard]] asio::awaitable<Expected<std::string>> last_lines(std::string container, unsigned lines,
                                                                   Deadline deadline);

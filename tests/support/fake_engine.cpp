@@ -159,12 +159,32 @@ asio::awaitable<void> FakeEngine::route(http::Exchange& exchange, std::string pa
   if (path == "/images/create") co_return co_await pull(exchange);
   if (path == "/containers/json") co_return co_await list(exchange);
   if (path == "/containers/create") co_return co_await create(exchange);
+  if (path.starts_with("/volumes")) co_return co_await volume_route(exchange, std::move(path));
   if (path.starts_with("/containers/")) co_return co_await container_route(exchange, std::move(path));
   const std::string name = percent_decode(path).value_or("");
   const auto image = images.find(name.size() < 13 ? "" : name.substr(8, name.size() - 13));
   std::string missing = message_json("No such image: " + name);
   if (image == images.end()) co_return co_await answer_engine(exchange, 404, std::move(missing));
   co_await answer_engine(exchange, 200, image->second);
+}
+
+asio::awaitable<void> FakeEngine::volume_route(http::Exchange& exchange, std::string path) {
+  if (exchange.head().method == "DELETE") {
+    volumes.erase(path.substr(std::string_view("/volumes/").size()));
+    co_return co_await answer_engine(exchange, 204, {});
+  }
+  const auto filters = parse_json(exchange.head().query_value("filters").value_or("{}"));
+  Json all = Json::array();
+  for (const auto& [name, labels] : volumes) {
+    const auto has = [&labels](const Json& wanted) {
+      return std::any_of(labels.begin(), labels.end(),
+                         [&wanted](const auto& each) { return wanted == each.first + "=" + each.second; });
+    };
+    const Json& wanted = (*filters)["label"];
+    if (std::all_of(wanted.begin(), wanted.end(), has)) all.push_back({{"Name", name}});
+  }
+  std::string body = dump_json(Json{{"Volumes", std::move(all)}});
+  co_await answer_engine(exchange, 200, std::move(body));
 }
 
 asio::awaitable<void> FakeEngine::list(http::Exchange& exchange) {
@@ -192,6 +212,7 @@ asio::awaitable<void> FakeEngine::create(http::Exchange& exchange) {
   container.labels = (*creation)["Labels"].get<std::map<std::string, std::string>>();
   container.body = std::move(*body);
   const std::string id = sha256_hex(name + std::to_string(next_id_++));
+  volumes[id] = container.labels;
   containers.insert_or_assign(id, std::move(container));
   if (silent.contains("POST /containers/create")) co_return co_await wait_for_end(exchange);
   std::string answer = dump_json(Json{{"Id", id}, {"Warnings", Json::array()}});
@@ -224,12 +245,18 @@ asio::awaitable<void> FakeEngine::container_route(http::Exchange& exchange, std:
   }
   if (action == "DELETE") {
     end(id, 137, true);
+    if (exchange.head().query_value("v") == "1") volumes.erase(id);
     remove(id);
   }
   co_await answer_engine(exchange, action == "archive" ? 200 : 204, {});
 }
 
 asio::awaitable<void> FakeEngine::start(http::Exchange& exchange, std::string id) {
+  if (!refuse_start.empty()) {
+    remove(id);
+    std::string refusal = message_json(refuse_start);
+    co_return co_await answer_engine(exchange, 404, std::move(refusal));
+  }
   EngineContainer& container = containers.at(id);
   container.state = "running";
   emit(id, "start");

@@ -56,15 +56,17 @@ class FakeEngine {
   std::set<std::string> silent;               // "POST /containers/create": done, and never answered
   std::string ready_line = R"({"ok":true,"boot_id":"boot-1"})";  // empty: slotd never says anything
   bool die_at_start = false;
-  bool stubborn = false;  // does not end by SIGTERM
+  std::string refuse_start;  // 404 with these words; the container is removed before they are sent
+  bool stubborn = false;     // does not end by SIGTERM
 
   // What was seen.
   std::vector<std::string> requests;                  // "METHOD TARGET" as they came
   std::map<std::string, EngineContainer> containers;  // by the engine's id
   std::vector<std::string> signals;
-  std::vector<std::string> credentials;  // X-Registry-Auth of each pull
-  unsigned event_streams = 0;            // opened so far
-  unsigned pulls_cut = 0;                // by the other side
+  std::map<std::string, std::map<std::string, std::string>> volumes;  // name -> labels
+  std::vector<std::string> credentials;                               // X-Registry-Auth of each pull
+  unsigned event_streams = 0;                                         // opened so far
+  unsigned pulls_cut = 0;                                             // by the other side
 
   // What happens behind the driver's back. `name` is the container's.
   void die(const std::string& name, int code, bool tell = true);
@@ -85,6 +87,7 @@ class FakeEngine {
   [[nodiscard]] asio::awaitable<void> create(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> start(http::Exchange& exchange, std::string id);
   [[nodiscard]] asio::awaitable<void> log_of(http::Exchange& exchange, std::string id);
+  [[nodiscard]] asio::awaitable<void> volume_route(http::Exchange& exchange, std::string path);
   [[nodiscard]] asio::awaitable<void> list(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> pull(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> events(http::Exchange& exchange);

@@ -121,6 +121,14 @@ TEST_F(DockerDriverTest, ARefusalIsTheEnginesOwnWords) {
   EXPECT_THAT(error_of(0).message, HasSubstr("no space left on device"));
 }
 
+TEST_F(DockerDriverTest, WhyItDidNotStartIsToldEvenWhereItWasGoneAtOnce) {
+  engine->refuse_start = "network no-such not found";
+  driver->converge({wanted("c1")});
+  until_heard(1);
+  EXPECT_EQ(error_of(0).code, "engine_missing");
+  EXPECT_THAT(error_of(0).message, HasSubstr("network no-such not found"));
+}
+
 TEST_F(DockerDriverTest, AContainerWhoseCreationWasNeverAnsweredIsFoundAndRemoved) {
   engine_limit = std::chrono::milliseconds(100);
   make_driver();

@@ -40,6 +40,19 @@ TEST_F(DockerDriverTest, AContainerThatSomebodyRemovedIsGone) {
   engine->remove("berth-c1");
   until_heard(2);
   EXPECT_EQ(error_of(1).code, "container_removed");
+  EXPECT_THAT(engine->volumes, IsEmpty());
+}
+
+TEST_F(DockerDriverTest, VolumesOfOthersAreLeftToThem) {
+  engine->volumes["data"] = {};
+  engine->volumes["theirs"] = {{"io.berth.agent", "agent-8"}, {"io.berth.container", "c1"}};
+  bring_up("c1");
+  EXPECT_EQ(engine->volumes.size(), 3U);
+  driver->converge({});
+  until_heard(2);
+  EXPECT_EQ(engine->volumes.count("data"), 1U);
+  EXPECT_EQ(engine->volumes.count("theirs"), 1U);
+  EXPECT_EQ(engine->volumes.size(), 2U);
 }
 
 TEST_F(DockerDriverTest, WhatHasDiedIsNotStartedAgainByItself) {
