@@ -2,6 +2,7 @@
 #include "drivers/docker/slot_groups.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 #include <sstream>
 
@@ -22,7 +24,8 @@ namespace fs = std::filesystem;
 constexpr std::string_view kUseful[] = {"memory", "pids", "cpu", "cpuacct"};
 constexpr std::string_view kFamily = "/berth";
 constexpr long kCpuPeriod = 100'000;  // microseconds
-constexpr int kMakeTries = 3;         // another agent may remove the family's folder in between
+constexpr int kMakeTries = 10;
+constexpr timespec kMoment{0, 1'000'000};
 
 std::vector<std::string> split_list(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -40,6 +43,16 @@ bool is_useful(const Hierarchy& hierarchy) {
 
 bool controls(const Hierarchy& hierarchy, std::string_view name) {
   return std::find(hierarchy.controllers.begin(), hierarchy.controllers.end(), name) != hierarchy.controllers.end();
+}
+
+void wait_a_moment() {
+  ::nanosleep(&kMoment, nullptr);
+}
+
+bool is_still(int fd, const std::string& path) {
+  struct stat held {
+  }, named{};
+  return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino;
 }
 
 bool make_folder(const std::string& path) {
@@ -96,19 +109,31 @@ SlotGroups::SlotGroups(std::string id, std::vector<Hierarchy> hierarchies)
     : id_(std::move(id)), hierarchies_(std::move(hierarchies)) {}
 
 SlotGroups::SlotGroups(SlotGroups&& other) noexcept
-    : id_(std::exchange(other.id_, {})), hierarchies_(std::move(other.hierarchies_)) {}
+    : id_(std::exchange(other.id_, {})), hierarchies_(std::move(other.hierarchies_)), locks_(std::move(other.locks_)) {}
 
 SlotGroups::~SlotGroups() {
   static_cast<void>(remove());
 }
 
-bool SlotGroups::make_folders(const Wanted& limits) const {
+// Others make, look at and sweep groups beside these.
+bool SlotGroups::make_and_hold(const std::string& family, const std::string& group) {
+  for (int i = 0; i < kMakeTries; ++i) {
+    if (i > 0) wait_a_moment();
+    if (!make_folder(family) || !make_folder(group)) continue;
+    UniqueFd fd(::open(group.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 || !is_still(fd.get(), group)) continue;
+    locks_.push_back(std::move(fd));
+    return true;
+  }
+  return false;
+}
+
+bool SlotGroups::make_folders(const Wanted& limits) {
   return std::all_of(hierarchies_.begin(), hierarchies_.end(), [&](const Hierarchy& each) {
     if (!is_useful(each)) return true;
     const std::string group = each.folder + parent();
-    for (int i = 0; i < kMakeTries; ++i)
-      if (make_folder(each.folder + std::string(kFamily)) && make_folder(group)) break;
-    return make_folder(group + "/slots") && set_limits(each, group, limits);
+    return make_and_hold(each.folder + std::string(kFamily), group) && make_folder(group + "/slots") &&
+           set_limits(each, group, limits);
   });
 }
 
@@ -141,8 +166,10 @@ bool SlotGroups::remove() {
     gone = remove_group(each.folder + parent()) && gone;
     ::rmdir((each.folder + std::string(kFamily)).c_str());
   }
-  if (gone) id_.clear();
-  return gone;
+  if (!gone) return false;
+  id_.clear();
+  locks_.clear();
+  return true;
 }
 
 }  // namespace berth::drivers::docker

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "berth/error.hpp"
 #include "drivers/docker/create_request.hpp"
 
@@ -24,7 +25,8 @@ struct Hierarchy {
 // All that are mounted.
 [[nodiscard]] std::vector<Hierarchy> read_hierarchies(std::string_view mountinfo);
 
-// Owns the groups: they go with it.
+// Owns the groups: they go with it. Each is locked (flock) meanwhile, as slot servers lock theirs: what nobody holds,
+// the next server that starts on this machine sweeps away.
 class SlotGroups {
  public:
   // Nothing where this process may not make any; slotd then says which limits are missing. `limits` of the whole
@@ -44,10 +46,12 @@ class SlotGroups {
 
  private:
   SlotGroups(std::string id, std::vector<Hierarchy> hierarchies);
-  [[nodiscard]] bool make_folders(const Wanted& limits) const;
+  [[nodiscard]] bool make_folders(const Wanted& limits);
+  [[nodiscard]] bool make_and_hold(const std::string& family, const std::string& group);
 
   std::string id_;  // empty: moved away, or removed
   std::vector<Hierarchy> hierarchies_;
+  std::vector<UniqueFd> locks_;
 };
 
 }  // namespace berth::drivers::docker

@@ -70,6 +70,12 @@ def test_an_example_runs_in_a_container_as_it_does_on_this_machine(machine, clea
     assert len(results) == trajectories * steps and all(each["success"] for each in results)
 
 
+def test_the_example_of_a_pool_gives_slots_of_an_image(machine, clean, debian):
+    job = machine.write("pool.yaml", (ROOT / "examples/docker-pool.yaml").read_text().replace("python:3.12-slim", debian))
+    code, out, said = machine.berth("exec", "--job", job, "--", "python3", "--version", env=docker_env(clean))
+    assert code == 0 and out.startswith("Python 3."), said
+
+
 def test_commands_have_the_images_user_and_environment(machine, clean, image):
     name = image("busybox", ("USER app", "ENV IMAGE_SAYS=hello"))
     code, results, said = berth_run(machine, clean, machine.write("two.yaml", TWO), "--set", f"image={name}")
