@@ -52,7 +52,8 @@ std::unique_ptr<CgroupParent> open_cgroup_parent(const std::string& container_id
     abilities.why_no_cgroup = "/proc/self/cgroup cannot be read";
     return nullptr;
   }
-  return open_cgroup_parent(container_id, CgroupSources{*self_cgroup, *mountinfo, &kernel}, abilities);
+  return open_cgroup_parent(container_id, CgroupSources{*self_cgroup, *mountinfo, &kernel, delegation_points()},
+                            abilities);
 }
 
 }  // namespace berth::isolation

@@ -82,9 +82,16 @@ std::optional<std::string> directory_of(const Mount& mount, const std::string& p
   return std::nullopt;
 }
 
-std::optional<GroupPlace> place_in(const Mount& mount, const std::optional<std::string>& path) {
+bool is_delegated(const Mount& mount, const std::vector<std::string>& below) {
+  return mount.root.ends_with(kDelegatedName) &&
+         std::any_of(below.begin(), below.end(),
+                     [&](const std::string& prefix) { return mount.point.starts_with(prefix); });
+}
+
+std::optional<GroupPlace> place_in(const Mount& mount, const std::optional<std::string>& path,
+                                   const std::vector<std::string>& delegated_below) {
   GroupPlace place{.directory = {}, .mount_point = mount.point, .controllers = {}, .delegated = false};
-  if (mount.root.ends_with(kDelegatedName)) {
+  if (is_delegated(mount, delegated_below)) {
     place.directory = mount.point;
     place.delegated = true;
     return place;
@@ -117,13 +124,19 @@ void keep(std::vector<GroupPlace>& places, GroupPlace place) {
 
 }  // namespace
 
-std::vector<GroupPlace> find_v1_places(std::string_view self_cgroup, std::string_view mountinfo) {
+const std::vector<std::string>& delegation_points() {
+  static const std::vector<std::string> points = {"/sys/fs/cgroup", "/.berth/groups/"};
+  return points;
+}
+
+std::vector<GroupPlace> find_v1_places(std::string_view self_cgroup, std::string_view mountinfo,
+                                       const std::vector<std::string>& delegated_below) {
   std::vector<GroupPlace> places;
   for (const auto& mount : parse_mounts(mountinfo)) {
     if (mount.type != "cgroup") continue;
     auto controllers = controllers_of(mount);
     if (controllers.empty()) continue;
-    auto place = place_in(mount, own_path(self_cgroup, controllers.front()));
+    auto place = place_in(mount, own_path(self_cgroup, controllers.front()), delegated_below);
     if (!place) continue;
     place->controllers = std::move(controllers);
     keep(places, std::move(*place));
@@ -131,11 +144,12 @@ std::vector<GroupPlace> find_v1_places(std::string_view self_cgroup, std::string
   return places;
 }
 
-std::vector<GroupPlace> find_v2_places(std::string_view self_cgroup, std::string_view mountinfo) {
+std::vector<GroupPlace> find_v2_places(std::string_view self_cgroup, std::string_view mountinfo,
+                                       const std::vector<std::string>& delegated_below) {
   std::vector<GroupPlace> places;
   for (const auto& mount : parse_mounts(mountinfo)) {
     if (mount.type != "cgroup2") continue;
-    if (auto place = place_in(mount, own_path(self_cgroup, ""))) keep(places, std::move(*place));
+    if (auto place = place_in(mount, own_path(self_cgroup, ""), delegated_below)) keep(places, std::move(*place));
   }
   return places;
 }

@@ -16,9 +16,17 @@ struct GroupPlace {
   bool delegated = false;                // made for us from outside: the root of its mount ends in "/slots"
 };
 
+// What the mount points begin with at which a delegated group is bound for us. Elsewhere such a mount is somebody
+// else's: an engine has its containers' mounts among the machine's own while it copies files into them.
+[[nodiscard]] const std::vector<std::string>& delegation_points();
+
 // v1 hierarchies that hold at least one of memory, pids, cpu, cpuacct; each once, a delegated one first choice.
-[[nodiscard]] std::vector<GroupPlace> find_v1_places(std::string_view self_cgroup, std::string_view mountinfo);
+[[nodiscard]] std::vector<GroupPlace> find_v1_places(
+    std::string_view self_cgroup, std::string_view mountinfo,
+    const std::vector<std::string>& delegated_below = delegation_points());
 // The v2 hierarchy: none or one.
-[[nodiscard]] std::vector<GroupPlace> find_v2_places(std::string_view self_cgroup, std::string_view mountinfo);
+[[nodiscard]] std::vector<GroupPlace> find_v2_places(
+    std::string_view self_cgroup, std::string_view mountinfo,
+    const std::vector<std::string>& delegated_below = delegation_points());
 
 }  // namespace berth::isolation

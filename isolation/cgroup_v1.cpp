@@ -166,7 +166,7 @@ std::unique_ptr<CgroupParent> open_v1_parent(const std::string& id, const Cgroup
                                              Abilities& abilities) {
   std::vector<ParentDirectory> directories;
   std::vector<Branch> branches;
-  for (const auto& place : find_v1_places(sources.self_cgroup, sources.mountinfo)) {
+  for (const auto& place : find_v1_places(sources.self_cgroup, sources.mountinfo, sources.delegated_below)) {
     auto directory = ParentDirectory::make(*sources.tree, place.directory, id);
     if (!directory) {
       abilities.why_no_cgroup = directory.error().message;

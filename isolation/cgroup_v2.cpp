@@ -213,7 +213,7 @@ Expected<ParentDirectory> make_parent(GroupTree& tree, const std::string& base, 
 
 std::unique_ptr<CgroupParent> open_v2_parent(const std::string& id, const CgroupSources& sources,
                                              Abilities& abilities) {
-  const auto places = find_v2_places(sources.self_cgroup, sources.mountinfo);
+  const auto places = find_v2_places(sources.self_cgroup, sources.mountinfo, sources.delegated_below);
   if (places.empty()) return nullptr;
   const auto& place = places.front();
   abilities.why_no_cgroup = "the control group " + place.directory + " has neither a memory nor a pids controller";

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "isolation/cgroup.hpp"
+#include "isolation/cgroup_places.hpp"
 #include "isolation/cgroup_tree.hpp"
 
 namespace berth::isolation {
@@ -16,6 +17,7 @@ struct CgroupSources {
   std::string self_cgroup;    // text of /proc/self/cgroup
   std::string mountinfo;      // text of /proc/self/mountinfo
   GroupTree* tree = nullptr;  // outlives everything made from it
+  std::vector<std::string> delegated_below = delegation_points();
 };
 
 // Each fills the cgroup_* fields; nothing where its version has no usable controller, then why_no_cgroup says why.

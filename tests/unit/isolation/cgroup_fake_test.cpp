@@ -30,7 +30,7 @@ class CgroupFake : public ::testing::Test {
  protected:
   std::unique_ptr<CgroupParent> open(const std::string& id = "c1") {
     can_ = Abilities();
-    return open_cgroup_parent(id, CgroupSources{tree_.self_cgroup(), tree_.mountinfo(), &tree_}, can_);
+    return open_cgroup_parent(id, CgroupSources{tree_.self_cgroup(), tree_.mountinfo(), &tree_, {"/"}}, can_);
   }
   std::unique_ptr<CgroupParent> must_open(const std::string& id = "c1") {
     auto parent = open(id);

@@ -39,12 +39,26 @@ TEST(CgroupPlaces, AMountThatDoesNotShowTheOwnGroupIsNoPlace) {
 TEST(CgroupPlaces, ADelegatedGroupBeatsTheOwnOne) {
   for (bool delegated_first : {true, false}) {
     const std::string own = "35 31 0:32 /docker/abc /own ro - cgroup cgroup rw,memory\n";
-    const std::string given = "36 31 0:32 /berth/abc/slots /given rw - cgroup cgroup rw,memory\n";
-    const auto places = find_v1_places("4:memory:/docker/abc\n", delegated_first ? given + own : own + given);
-    ASSERT_EQ(places.size(), 1U);
-    EXPECT_EQ(places[0].directory, "/given");
-    EXPECT_TRUE(places[0].delegated);
+    for (const std::string point : {"/sys/fs/cgroup/memory", "/.berth/groups/memory"}) {
+      const std::string given = "36 31 0:32 /berth/abc/slots " + point + " rw - cgroup cgroup rw,memory\n";
+      const auto places = find_v1_places("4:memory:/docker/abc\n", delegated_first ? given + own : own + given);
+      ASSERT_EQ(places.size(), 1U);
+      EXPECT_EQ(places[0].directory, point);
+      EXPECT_TRUE(places[0].delegated);
+    }
   }
+}
+
+// Seen while an engine copied files into a container: its mounts stood in the machine's own table.
+TEST(CgroupPlaces, AnotherContainersDelegatedGroupIsNotOurs) {
+  const std::string own = "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+  const std::string others =
+      "36 31 0:32 /berth/abc/slots /var/lib/docker/overlay2/f/merged/.berth/groups/memory rw - cgroup cgroup "
+      "rw,memory\n";
+  const auto places = find_v1_places("4:memory:/me\n", others + own);
+  ASSERT_EQ(places.size(), 1U);
+  EXPECT_EQ(places[0].directory, "/sys/fs/cgroup/memory/me");
+  EXPECT_FALSE(places[0].delegated);
 }
 
 TEST(CgroupPlaces, VersionTwoIsItsOwnKind) {
