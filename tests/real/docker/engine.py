@@ -2,6 +2,7 @@
 """A Docker engine of the tests' own: its sockets, images and state lie in one fresh folder, and nothing of it is left when
 it has been stopped. Spoken to by nothing but http.client."""
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -241,11 +242,16 @@ class Delegation:
     def __init__(self, name):
         self.parent = f"/berth/{name}"
         self.made = []
+        self.held = []
         for controller in CONTROLLERS:
-            base = CGROUPS / controller
-            if (base / "tasks").exists():
-                (base / f"berth/{name}/slots").mkdir(parents=True)
-                self.made.append(base / f"berth/{name}")
+            group = CGROUPS / controller / f"berth/{name}"
+            if (CGROUPS / controller / "tasks").exists():
+                group.mkdir(parents=True)
+                self.made.append(group)
+                # Held by a lock, or a slot server that starts on this machine takes it for left behind.
+                self.held.append(os.open(group, os.O_RDONLY | os.O_DIRECTORY))
+                fcntl.flock(self.held[-1], fcntl.LOCK_EX)
+                (group / "slots").mkdir()
 
     def binds(self):
         return [f"{group}/slots:/sys/fs/cgroup/{group.parent.parent.name}" for group in self.made]
@@ -255,6 +261,8 @@ class Delegation:
         return [group for group in CGROUPS.glob(f"*{self.parent}") if group.is_dir()]
 
     def remove(self):
+        while self.held:
+            os.close(self.held.pop())
         for group in self.left():
             with contextlib.suppress(OSError):
                 remove_group(group)
