@@ -124,7 +124,9 @@ TEST_F(RuntimeInputs, KeepTheLeaseFromEveryUseUntilTheyAreThere) {
   const auto leases = runtime->pool().leases();
   ASSERT_EQ(leases.size(), 1U);
   EXPECT_EQ(leases[0].calls, 1U);  // so it does not idle out
-  EXPECT_EQ(loop.run(runtime->call(leases[0].id, bash("echo x"))).error().code, "inputs_under_way");
+  const auto early = loop.run(runtime->call(leases[0].id, bash("echo x")));
+  ASSERT_FALSE(early.has_value());
+  EXPECT_EQ(early.error().code, "inputs_under_way");
   EXPECT_TRUE(server().started.empty());
   server().options.hold_puts = false;
   loop.until([&] { return asked->has_value(); });
@@ -159,6 +161,22 @@ TEST_F(RuntimeInputs, ThatDoNotComeInTimeAreTold) {
   loop.until([this] { return server().resets.size() == 2; });
 }
 
+TEST_F(RuntimeInputs, AreWaitedForByEachAsLongAsItSays) {
+  hold();
+  const auto patient = start(101, request("t1"));
+  until_sent();
+  AcquireRequest wanted = request("t1");
+  wanted.wait = wanted.ready_by = Deadline(now() + std::chrono::milliseconds(100));
+  const auto hasty = start(102, std::move(wanted));
+  loop.until([&] { return hasty->has_value(); });
+  ASSERT_FALSE((**hasty).has_value());
+  EXPECT_EQ((**hasty).error().error.code, "inputs_failed");
+  EXPECT_EQ(runtime->pool().leases().size(), 1U);
+  server().options.hold_puts = false;
+  loop.until([&] { return patient->has_value(); });
+  EXPECT_TRUE((**patient).has_value());
+}
+
 TEST_F(RuntimeInputs, OfALostContainerAreTold) {
   hold();
   const auto asked = start(101, request("t1"));
@@ -170,12 +188,16 @@ TEST_F(RuntimeInputs, OfALostContainerAreTold) {
 }
 
 TEST_F(RuntimeInputs, EndWithTheLeaseThatTheyAreFor) {
+  jobs::Job one = with_inputs();
+  one.inputs.pop_back();
+  runtime->apply(one);
   hold();
   const auto asked = start(101, request("t1"));
   until_sent();
   runtime->release(runtime->pool().leases()[0].id);
   server().options.hold_puts = false;
   loop.until([&] { return asked->has_value(); });
+  ASSERT_FALSE((**asked).has_value());
   EXPECT_EQ((**asked).error().error.code, "inputs_failed");
   EXPECT_THAT((**asked).error().error.message, HasSubstr("the lease has ended"));
 }
