@@ -82,7 +82,14 @@ class ImageLayout {
   Expected<void> check_work_dir() const {
     const auto slash = options_.work_dir.find('/', 1);
     const std::string name = options_.work_dir.substr(1, slash == std::string::npos ? slash : slash - 1);
-    if (options_.root != RootMode::container || !kOfImages.contains(name)) return {};
+    if (options_.root != RootMode::container) return {};
+    std::error_code error;
+    if (const auto real = fs::weakly_canonical(options_.work_dir, error); error || real != options_.work_dir) {
+      return fail("config",
+                  "the data directory " + options_.work_dir + " is behind a link of the image: " + real.string(),
+                  "give --data-dir a directory that is none of the image's");
+    }
+    if (!kOfImages.contains(name)) return {};
     return fail("config", "the data directory " + options_.work_dir + " lies in /" + name + ", which slots are to see",
                 "give --data-dir a directory of its own at the top, such as /.berth/data");
   }

@@ -16,7 +16,7 @@ from harness import FRESH_UID, Slot, Slotd, alive, descendants, wait_until
 from wire import Wire
 
 STOP_PROMISE = 5 * 5  # checklist 61: within 5 s
-LONELY = 2  # seconds without a request after which a server was told to end
+LONELY = 3  # seconds without a request after which a server was told to end
 TOKEN = "correct-horse-battery-staple"
 
 
@@ -64,7 +64,7 @@ def test_the_ready_file_has_the_same_line_and_appears_whole(launch, user):
 
 def test_a_server_that_nobody_asks_ends_after_its_lonely_limit(start):
     server = start(slots=1, arguments=["--lonely-limit", str(LONELY)])
-    asked_until = time.monotonic() + 2 * LONELY
+    asked_until = time.monotonic() + 1.5 * LONELY
     while time.monotonic() < asked_until:
         assert server.wire.health()["status"] == "ok"
         time.sleep(LONELY / 8)

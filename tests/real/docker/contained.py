@@ -73,7 +73,8 @@ class ContainedProcess:
 
 
 class ContainedSlotd(Slotd):
-    """`image` and `host_config` beside what Slotd takes; `groups`: a delegated group for the slots."""
+    """`image` and `host_config` beside what Slotd takes; `groups`: a delegated group for the slots. Its data lies on this
+    machine, where tests look at it, unless `data_dir` is a text: a place inside."""
 
     engine = None  # these two are set once by the session's fixture
     image = None
@@ -87,7 +88,8 @@ class ContainedSlotd(Slotd):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-contract-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.data_dir = self.folder / "data" if data_dir is None else data_dir
-        self.data_dir.mkdir(mode=0o700, exist_ok=True)
+        if isinstance(self.data_dir, pathlib.Path):
+            self.data_dir.mkdir(mode=0o700, exist_ok=True)
         (self.folder / "run").mkdir(mode=0o700)
         self.delegation = Delegation(self.folder.name) if groups else None
         if isinstance(config, str):

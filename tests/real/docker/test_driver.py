@@ -15,6 +15,7 @@ from harness import wait_until
 
 ROOT = pathlib.Path(os.environ["BERTH_SOURCE_DIR"])
 RUN_LIMIT = 120
+ORDINARY = 61234
 HEARD_WITHIN = 30
 INTERRUPTED_WITHIN = 5 * 2  # two seconds are promised
 MIB = 1 << 20
@@ -99,6 +100,38 @@ def test_limits_that_the_file_names_hold_in_a_container(machine, clean, debian):
     assert code == 1, said
     assert {each["metadata"]["cause"] for each in results if each["step"] == "memory"} == {"memory"}
     assert all("fork" in (each["output"] + each["error"]).lower() for each in results if each["step"] == "pids"), results
+
+
+def test_setup_steps_make_a_layer_below_all_slots(machine, clean, debian):
+    text = TWO.replace('"id -u; echo $IMAGE_SAYS; pwd"', '"cat /usr/share/made; rm /usr/share/made"')
+    job = machine.write("setup.yaml", text + "setup: [\"echo by setup > /usr/share/made\"]\ndocker: {network: none}\n")
+    code, results, said = berth_run(machine, clean, job, "--set", f"image={debian}")
+    assert code == 0, said
+    assert [each["output"].strip() for each in results] == ["by setup"] * 2
+
+
+def test_a_setup_step_that_fails_is_told_with_its_words(machine, clean, image):
+    job = machine.write("setup.yaml", TWO + "setup: [\"echo it went wrong >&2; exit 3\"]\ndocker: {network: none}\n")
+    code, _, said = berth_run(machine, clean, job, "--set", f"image={image('busybox')}")
+    assert code == 3 and "it went wrong" in said
+
+
+def test_an_ordinary_user_who_may_use_the_engine_has_slots(clean, image):
+    made = Machine(ORDINARY)
+    modes = {path: os.stat(path).st_mode for path in (clean.folder, clean.socket)}
+    try:
+        for path in modes:
+            os.chmod(path, 0o777)
+        name = image("busybox", ("USER app", "ENV IMAGE_SAYS=hello"))
+        # Limits that the file names need groups, which an ordinary user cannot make.
+        job = made.write("two.yaml", TWO.replace("slot: {memory: 64MiB, pids: 32, disk: 32MiB}\n", ""))
+        code, results, said = berth_run(made, clean, job, "--set", f"image={name}")
+        assert code == 0, said
+        assert [each["output"].split() for each in results] == [["1234", "hello", "/workspace"]] * 2
+    finally:
+        for path, mode in modes.items():
+            os.chmod(path, mode & 0o777)
+        made.remove()
 
 
 def test_an_image_that_no_registry_gives_is_told_with_the_registrys_words(machine, clean):

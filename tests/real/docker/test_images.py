@@ -14,7 +14,7 @@ def pair(server):
 
 
 def test_ten_strict_slots_of_a_debian_image(contained, start):
-    server = start(slots=10, image=contained.image)
+    server = start(slots=10, image=contained.image, data_dir="/.berth/data")
     health = server.wire.health()
     assert (health["status"], health["ready"], health["isolation"]["rung"]) == ("ok", 10, 1), health
     assert health["isolation"]["level"] == "strict" and health["isolation"]["writable_root"], health
@@ -129,6 +129,15 @@ def test_row13_links_to_host_looking_paths_lead_nowhere(image, start):
     assert other.output("ls -A /workspace; cat /host/canary /host/workspace/canary /host/etc/hosts").replace("\n", "").count("untouched") >= 2
     assert one.output("test -c /dev/null && test ! -L /dev && ls /dev").split() == [
         "fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero"]
+
+
+def test_row13_a_link_in_the_place_of_our_own_folder_is_refused(engine, start):
+    def fill(tar):
+        images.busybox(tar)
+        images.add_directory(tar, "usr/theirs")
+        images.add_link(tar, ".berth", "/usr/theirs")
+    line = start(ready=False, image=engine.import_image("berth-linked", images.packed(fill)), data_dir="/.berth/data").ready_line()
+    assert line["ok"] is False and "behind a link of the image" in line["error"]["message"], line
 
 
 def test_setup_changes_what_all_slots_see(image, start):

@@ -74,6 +74,17 @@ TEST(ContainerLayout, RefusesADataDirectoryAmongTheImagesOwn) {
   EXPECT_THAT(layout.error().message, ::testing::HasSubstr("/usr"));
 }
 
+TEST(ContainerLayout, RefusesADataDirectoryBehindALinkOfTheImage) {
+  const berth::testing::TempDir place;
+  ASSERT_EQ(::mkdir((place / "real").c_str(), 0700), 0);
+  ASSERT_EQ(::symlink("real", (place / "link").c_str()), 0);
+  for (const auto& behind : {place / "link", place / "link/data"}) {
+    const auto layout = make_layout({RootMode::container, "", behind, true});
+    ASSERT_FALSE(layout) << behind;
+    EXPECT_THAT(layout.error().message, ::testing::HasSubstr("behind a link of the image"));
+  }
+}
+
 TEST(CopyDirectory, KeepsModesTimesAndLinks) {
   const berth::testing::TempDir place;
   const std::string from = place.path() + "/from";
