@@ -98,8 +98,6 @@ void Checker::unknown_key(const Entry& entry, const ObjectRule& rule, const std:
   if (!path.empty()) message += " in " + path;
   if (const auto near = nearest_word(entry.key, known)) {
     message += "; did you mean " + *near + "?";
-  } else if (known.empty()) {
-    message += "; this version knows none there";
   } else {
     message += "; known are ";
     for (std::size_t i = 0; i < known.size(); ++i) message += (i > 0 ? ", " : "") + known[i];

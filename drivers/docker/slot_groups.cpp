@@ -12,6 +12,7 @@
 #include <cmath>
 #include <ctime>
 #include <filesystem>
+#include <set>
 #include <sstream>
 
 #include "base/fd.hpp"
@@ -77,14 +78,38 @@ bool set_limits(const Hierarchy& hierarchy, const std::string& group, const Want
   return done;
 }
 
-// Groups have files that cannot be removed, and go when they have no group below them and no process.
-bool remove_group(const std::string& path) {
+std::vector<std::string> folders_in(const std::string& path) {
+  std::vector<std::string> folders;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path, error)) {
     std::error_code ignored;
-    if (entry.symlink_status(ignored).type() == fs::file_type::directory) remove_group(entry.path().string());
+    if (entry.symlink_status(ignored).type() == fs::file_type::directory) folders.push_back(entry.path().string());
   }
+  return folders;
+}
+
+// Groups have files that cannot be removed, and go when they have no group below them and no process.
+bool remove_group(const std::string& path) {
+  for (const std::string& below : folders_in(path)) remove_group(below);
   return ::rmdir(path.c_str()) == 0 || errno == ENOENT;
+}
+
+UniqueFd lock_folder(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.reset();
+  return fd;
+}
+
+// Nothing where somebody holds one of them.
+std::optional<std::vector<UniqueFd>> lock_all(const std::vector<Hierarchy>& hierarchies, const std::string& name) {
+  std::vector<UniqueFd> locks;
+  for (const Hierarchy& each : hierarchies) {
+    const std::string path = each.folder + std::string(kFamily) + name;
+    if (::access(path.c_str(), F_OK) != 0) continue;
+    locks.push_back(lock_folder(path));
+    if (!locks.back()) return std::nullopt;
+  }
+  return locks;
 }
 
 }  // namespace
@@ -120,8 +145,8 @@ bool SlotGroups::make_and_hold(const std::string& family, const std::string& gro
   for (int i = 0; i < kMakeTries; ++i) {
     if (i > 0) wait_a_moment();
     if (!make_folder(family) || !make_folder(group)) continue;
-    UniqueFd fd(::open(group.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 || !is_still(fd.get(), group)) continue;
+    UniqueFd fd = lock_folder(group);
+    if (!fd || !is_still(fd.get(), group)) continue;
     locks_.push_back(std::move(fd));
     return true;
   }
@@ -139,9 +164,22 @@ bool SlotGroups::make_folders(const Wanted& limits) {
 
 std::optional<SlotGroups> SlotGroups::make(const Wanted& limits, std::vector<Hierarchy> hierarchies) {
   if (std::none_of(hierarchies.begin(), hierarchies.end(), is_useful)) return std::nullopt;
+  sweep(hierarchies);
   SlotGroups groups(limits.spec.id, std::move(hierarchies));
   if (!groups.make_folders(limits)) return std::nullopt;
   return groups;
+}
+
+void SlotGroups::sweep(const std::vector<Hierarchy>& hierarchies) {
+  std::set<std::string> ids;
+  for (const Hierarchy& each : hierarchies)
+    for (const std::string& path : folders_in(each.folder + std::string(kFamily)))
+      ids.insert(fs::path(path).filename().string());
+  for (const std::string& id : ids) {
+    // Held while they go, so that nobody makes them anew in between.
+    const auto locks = lock_all(hierarchies, "/" + id);
+    if (locks) static_cast<void>(left_by(id, hierarchies).remove());
+  }
 }
 
 SlotGroups SlotGroups::left_by(const std::string& id, std::vector<Hierarchy> hierarchies) {

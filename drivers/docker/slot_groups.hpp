@@ -32,6 +32,8 @@ class SlotGroups {
   // Nothing where this process may not make any; slotd then says which limits are missing. `limits` of the whole
   // container are set on the group that holds both.
   [[nodiscard]] static std::optional<SlotGroups> make(const Wanted& limits, std::vector<Hierarchy> hierarchies);
+  // What agents that were killed left, and nobody holds: groups without a process go.
+  static void sweep(const std::vector<Hierarchy>& hierarchies);
   // Those of a container that this process did not make.
   [[nodiscard]] static SlotGroups left_by(const std::string& id, std::vector<Hierarchy> hierarchies);
 

@@ -196,6 +196,22 @@ TEST_F(SlotGroupsTest, GoWithWhatTheEngineMadeInTheOtherHierarchies) {
   EXPECT_TRUE(std::filesystem::exists(directory / "memory/berth/other"));
 }
 
+TEST_F(SlotGroupsTest, OfAgentsThatWereKilledAreSweptAndThoseOfOthersAreNot) {
+  const auto all = hierarchies();
+  std::filesystem::create_directories(directory / "memory/berth/dead/slots/slot_0");
+  std::filesystem::create_directories(directory / "named/berth/dead");
+  Wanted other = limits();
+  other.spec.id = "alive";
+  const auto alive = SlotGroups::make(other, all);
+  std::filesystem::create_directories(directory / "named/berth/alive");
+  const auto groups = SlotGroups::make(limits(), all);
+  ASSERT_TRUE(alive.has_value() && groups.has_value());
+  EXPECT_FALSE(std::filesystem::exists(directory / "memory/berth/dead"));
+  EXPECT_FALSE(std::filesystem::exists(directory / "named/berth/dead"));
+  EXPECT_TRUE(std::filesystem::exists(directory / "memory/berth/alive/slots"));
+  EXPECT_TRUE(std::filesystem::exists(directory / "named/berth/alive"));
+}
+
 TEST_F(SlotGroupsTest, AreNoneWhereNoneCanBeMade) {
   EXPECT_FALSE(SlotGroups::make(limits(), {{directory / "missing", {"memory"}}}).has_value());
   EXPECT_FALSE(SlotGroups::make(limits(), {{directory.path(), {}}}).has_value());

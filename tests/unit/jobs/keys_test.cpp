@@ -30,7 +30,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"CaseMatters", "job: a\nSlots: 3\n", {"job.yaml:2:1: unknown key \"Slots\"; did you mean slots?"}},
         Bad{"OfDocker",
             "job: a\ndriver: docker\nimage: x\ndocker: {privileged: true}\n",
-            {"job.yaml:4:10: unknown key \"privileged\" in docker; this version knows none there"}},
+            {"job.yaml:4:10: unknown key \"privileged\" in docker; known are network"}},
         Bad{"OfNomad",
             "job: a\nnomad: {datacentre: x}\n",
             {"job.yaml:2:9: unknown key \"datacentre\" in nomad; did you mean datacenters?"}},
@@ -193,6 +193,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"Socket",
             "job: a\nmounts: [{from: /var/run/docker.sock, to: /x}]\n",
             {std::string("job.yaml:2:9: ") + kMounts}},
+        Bad{"DockerOnTheMachinesNetwork",
+            "job: a\ndriver: docker\nimage: x\ndocker: {network: host}\n",
+            {"job.yaml:4:19: docker.network: network host is the machine's own, loopback included; give the container "
+             "a "
+             "network of the engine"}},
         Bad{"MountAsText", "job: a\nmounts: /x\n", {std::string("job.yaml:2:9: ") + kMounts}},
         Bad{"MinAboveMax",
             "job: a\ncontainers: {min: 3}\n",
