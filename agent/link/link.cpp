@@ -69,10 +69,13 @@ void ContainerLink::give_up(const PendingPtr& pending, bool alive) {
   const bool may_run = started(pending->call) == Started::unknown;
   finish(*pending, local_result(pending->call, Cause::transport, "the container did not answer by the call's deadline",
                                 started(pending->call)));
-  // Connections to a server that does not answer would hold up every other call; ids make asking again safe. A file on
-  // its way cannot be asked for again, and holds up nobody: it keeps its connection.
+  // Connections to a server that does not answer would hold up every other call; ids make asking again safe. So would
+  // a batch that it does not begin to answer, though it lives. A file on its way cannot be asked for again, and holds
+  // up nobody: it keeps its connection.
   if (!alive)
     for (http::ClientConnection* carrier : carriers_) carrier->close();
+  else if (pending->sending && unheard_ != nullptr)
+    unheard_->close();
   if (!may_run) return;
   // The work owns the link from the start: it may outlive whoever asked for it.
   auto work = [self = shared_from_this(), pending]() -> asio::awaitable<void> {

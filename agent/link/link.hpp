@@ -108,8 +108,8 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   [[nodiscard]] boost::asio::awaitable<Expected<http::WholeResponse>> artifact(std::string kind, std::string slot,
                                                                                std::uint64_t generation,
                                                                                std::string fields, Deadline deadline);
-  // The same as ask_slot with bodies in pieces; begun when it is returned. A container has half as many at a time as it has slots,
-  // so that calls keep connections; the others wait for their turn until the deadline ("busy").
+  // The same as ask_slot with bodies in pieces; begun when it is returned. A container has half as many at a time as it
+  // has slots, so that calls keep connections; the others wait for their turn until the deadline ("busy").
   [[nodiscard]] boost::asio::awaitable<Expected<std::unique_ptr<Transfer>>> transfer(
       std::string slot, std::uint64_t generation, http::ClientRequest request, UploadSize upload, Deadline deadline,
       std::function<void()> on_end);
@@ -182,6 +182,7 @@ class ContainerLink : public std::enable_shared_from_this<ContainerLink> {
   std::shared_ptr<http::Connections> urgent_;  // 1: health and cancelling, never behind a long transfer
   std::shared_ptr<Turns> transfers_;
   std::set<http::ClientConnection*> carriers_;  // of work_: those with a batch on them
+  http::ClientConnection* unheard_ = nullptr;   // that of them whose batch the server has not begun to answer
   boost::asio::steady_timer retry_timer_;
   std::map<std::string, SlotQueue, std::less<>> slots_;
   std::deque<std::string> ready_;  // slots with something to send, first come first served

@@ -88,7 +88,9 @@ asio::awaitable<ContainerLink::Outcome> ContainerLink::exchange(const Batch& bat
   const Carrying carrying(carriers_, *loan);
   note_sending(batch);
   ++options_.counts->batches;
+  unheard_ = &*loan;
   const auto head = co_await loan->send(batch_request(batch), patience);
+  unheard_ = nullptr;
   note_sent(batch, head || head.error().code != "connect");
   if (!head) co_return Outcome{head.error().code == "protocol" ? Kind::nonsense : Kind::cut, head.error()};
   backoff_ = std::chrono::milliseconds(0);

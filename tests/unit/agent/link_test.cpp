@@ -208,6 +208,19 @@ TEST_F(LinkFixture, AfterAStoppedServerTheNextCallWorks) {
   EXPECT_TRUE(run("slot_0", "next", "echo x").success);
 }
 
+TEST_F(LinkFixture, AServerThatLivesAndLeavesABatchUnansweredHoldsUpNoOtherCall) {
+  FakeOptions fake;
+  fake.stall_batches = 1;
+  LinkLimits limits;
+  limits.alive_grace = std::chrono::milliseconds(50);
+  connect(fake, limits);
+  const Answer lost = start("slot_0", "lost", "echo x", 0.1);
+  const Answer behind = start("slot_1", "behind", "echo x", 5);
+  EXPECT_EQ(cause_of(wait(lost)), "transport");
+  EXPECT_TRUE(wait(behind).success);
+  EXPECT_EQ(server->runs["behind"], 1U);
+}
+
 TEST_F(LinkFixture, ABusyServerGetsMorePatience) {
   LinkLimits limits;
   limits.answer_grace = std::chrono::milliseconds(0);
