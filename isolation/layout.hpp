@@ -42,8 +42,12 @@ struct LayoutOptions {
 // password; passwd and group without the machine's people.
 [[nodiscard]] Expected<void> copy_minimal_etc(const std::string& source, const std::string& target);
 
-// Copies a directory with owners, modes and times, leaving out what is mounted below it. `target` is made anew.
-[[nodiscard]] Expected<void> copy_directory(const std::string& source, const std::string& target);
+inline constexpr std::uint64_t kMostCopiedBytes = std::uint64_t{4} << 30;
+
+// Copies a directory with owners, modes and times, leaving out what is mounted below it, and what is neither a regular
+// file, a directory nor a link. `target` is made anew. Error "config" past `most_bytes`.
+[[nodiscard]] Expected<void> copy_directory(const std::string& source, const std::string& target,
+                                            std::uint64_t most_bytes = kMostCopiedBytes);
 
 // Whether the text of /proc/self/mountinfo names a mount point strictly below `directory`.
 [[nodiscard]] bool has_mounts_below(std::string_view mountinfo, const std::string& directory);

@@ -123,12 +123,6 @@ Expected<void> make_parents(const fs::path& target, std::string_view name) {
   return {};
 }
 
-// Compiled files of many languages name the time of their source.
-void keep_times(const struct stat& of, const fs::path& copy) {
-  const timespec times[] = {of.st_atim, of.st_mtim};
-  (void)::utimensat(AT_FDCWD, copy.c_str(), times, AT_SYMLINK_NOFOLLOW);
-}
-
 Expected<void> copy_pattern(const fs::path& source, const fs::path& target, std::string_view pattern) {
   if (!pattern.ends_with('*')) {
     if (auto made = make_parents(target, pattern); !made) return made;
@@ -154,41 +148,6 @@ Expected<void> copy_minimal_etc(const std::string& source, const std::string& ta
   for (const auto pattern : kAllowed) {
     if (auto copied = copy_pattern(source, target, pattern); !copied) return copied;
   }
-  return {};
-}
-
-Expected<void> copy_directory(const std::string& source, const std::string& target) {
-  std::error_code error;
-  fs::remove_all(target, error);
-  struct stat top {};
-  if (::lstat(source.c_str(), &top) != 0) return fail_errno("looking at " + source, errno);
-  fs::create_directory(target, error);
-  if (error) return fail("system", "making " + target + ": " + error.message());
-  for (const auto& item : fs::directory_iterator(source, error)) {
-    const auto to = fs::path(target) / item.path().filename();
-    struct stat info {};
-    if (::lstat(item.path().c_str(), &info) != 0) continue;
-    if (S_ISDIR(info.st_mode)) {
-      if (info.st_dev != top.st_dev) {  // a mount point: its place stays, empty
-        fs::create_directory(to, error);
-      } else if (auto copied = copy_directory(item.path().string(), to.string()); !copied) {
-        return copied;
-      }
-    } else if (S_ISLNK(info.st_mode)) {
-      fs::copy_symlink(item.path(), to, error);
-    } else if (S_ISREG(info.st_mode)) {
-      // A single file may be a mount point too (Docker's hosts, resolv.conf): its content is what counts.
-      fs::copy_file(item.path(), to, error);
-    }
-    if (error) return fail("system", "copying " + item.path().string() + ": " + error.message());
-    if (::lchown(to.c_str(), info.st_uid, info.st_gid) != 0 && errno != ENOENT)
-      return fail_errno("chown " + to.string(), errno);
-    if (!S_ISLNK(info.st_mode)) ::chmod(to.c_str(), info.st_mode & 07777);
-    keep_times(info, to);
-  }
-  if (::lchown(target.c_str(), top.st_uid, top.st_gid) != 0) return fail_errno("chown " + target, errno);
-  if (::chmod(target.c_str(), top.st_mode & 07777) != 0) return fail_errno("chmod " + target, errno);
-  keep_times(top, target);
   return {};
 }
 

@@ -150,7 +150,10 @@ std::string why_refused(int error) {
 }
 
 std::string why_no_stage(const std::optional<ProbeFindings>& findings, Ids ids) {
-  if (ids == Ids::none) return "no user id can be mapped into a user namespace";
+  if (ids == Ids::none) {
+    return std::string("no user id can be mapped into a user namespace") +
+           (::geteuid() == 0 ? " (root needs CAP_SETUID, CAP_SETGID and CAP_SETFCAP for that)" : "");
+  }
   if (!findings) return "a process in a user namespace did not answer";
   constexpr struct {
     ProbeStep step;

@@ -37,6 +37,11 @@ def test_every_call_that_the_profile_adds_is_needed(contained, start, call):
     assert "refuse" in error["message"] and "profile" in error["message"], error
 
 
+def test_strict_is_refused_without_the_capabilities_that_map_ids(contained, start):
+    error = refusal(start(ready=False, image=contained.image, host_config={"CapDrop": ["SETFCAP"]}))
+    assert "CAP_SETUID, CAP_SETGID and CAP_SETFCAP" in error["message"], error
+
+
 def test_strict_is_refused_while_system_paths_are_masked(contained, start):
     error = refusal(start(ready=False, image=contained.image, host_config=COVERED))
     assert "a new /proc is refused while parts of the container's are covered" in error["message"], error

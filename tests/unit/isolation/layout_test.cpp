@@ -94,7 +94,9 @@ TEST(CopyDirectory, KeepsModesTimesAndLinks) {
   ASSERT_EQ(::symlink("f", (from + "/l").c_str()), 0);
   const timespec times[] = {{1000, 0}, {2000, 0}};
   ASSERT_EQ(::utimensat(AT_FDCWD, (from + "/f").c_str(), times, 0), 0);
+  ASSERT_EQ(::mkfifo((from + "/fifo").c_str(), 0600), 0);
   ASSERT_TRUE(copy_directory(from, place.path() + "/to"));
+  EXPECT_NE(::access((place.path() + "/to/fifo").c_str(), F_OK), 0);
   struct stat info {};
   ASSERT_EQ(::stat((place.path() + "/to/f").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777U, 0640U);
@@ -103,6 +105,18 @@ TEST(CopyDirectory, KeepsModesTimesAndLinks) {
   EXPECT_TRUE(S_ISLNK(info.st_mode));
   ASSERT_EQ(::stat((place.path() + "/to").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777U, 0751U);
+}
+
+TEST(CopyDirectory, StopsAtItsBound) {
+  const berth::testing::TempDir place;
+  ASSERT_EQ(::mkdir((place / "from").c_str(), 0755), 0);
+  ASSERT_EQ(::mkdir((place / "from/below").c_str(), 0755), 0);
+  for (const char* name : {"from/a", "from/below/b"}) std::ofstream(place / name) << std::string(600, 'x');
+  EXPECT_TRUE(copy_directory(place / "from", place / "to", 1200));
+  const auto refused = copy_directory(place / "from", place / "to", 1199);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "config");
+  EXPECT_FALSE(refused.error().hint.empty());
 }
 
 }  // namespace
