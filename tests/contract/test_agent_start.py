@@ -108,10 +108,25 @@ def test_max_timeout_bounds_every_call(machine):
 
 
 def test_keys_that_this_version_does_not_use_are_told(machine):
-    text = "drivers: {docker: {host: unix:///x}}\ndefault_job: pool\ntool_server: {url: \"http://127.0.0.1:9\"}\n"
+    text = "drivers: {nomad: {region: here}}\ndefault_job: pool\ntool_server: {url: \"http://127.0.0.1:9\"}\n"
     agent = Agent(machine, "--config", machine.write("agent.yaml", text), jobs=None).serving()
-    assert "drivers" in agent.log() and agent.log().count(" warning ") == 1
+    assert "drivers.nomad" in agent.log() and agent.log().count(" warning ") == 1
     agent.stop()
+
+
+def test_a_docker_engine_that_is_away_holds_up_nobody_else(machine):
+    text = f"drivers: {{docker: {{host: unix://{machine.home}/nobody.sock}}}}\n"
+    agent = Agent(machine, "--config", machine.write("agent.yaml", text)).ready()
+    assert f"{machine.home}/nobody.sock does not answer" in agent.log()
+    assert agent.ok("exec", "--job", "pool", "--", "echo", "local") == "local\n"
+    agent.stop()
+
+
+@pytest.mark.parametrize("host", ["tcp://192.0.2.1:2375", "ssh://somebody@127.0.0.1"])
+def test_a_docker_host_that_cannot_be_used_is_refused_at_the_start(machine, host):
+    code, _, err = machine.berth("agent", "--state-dir", "state", env={"DOCKER_HOST": host})
+    assert code == 2 and host in err
+    assert not (machine.home / "state").exists()
 
 
 def test_tokens_guard_it(machine):
