@@ -51,7 +51,7 @@ bool is_name(std::string_view name, std::string& registry) {
     const std::size_t slash = name.find('/');
     const std::string_view part = name.substr(0, slash);
     const bool host = first && slash != std::string_view::npos && is_registry(part);
-    if (host) registry = part;
+    if (host) registry = part == "index.docker.io" ? kDefaultRegistry : part;
     if (host ? !is_host_and_port(part) : !is_part(part)) return false;
     if (slash == std::string_view::npos) return true;
     name.remove_prefix(slash + 1);

@@ -16,6 +16,7 @@ from harness import wait_until
 ROOT = pathlib.Path(os.environ["BERTH_SOURCE_DIR"])
 RUN_LIMIT = 120
 ORDINARY = 61234
+CANARY = "canary-5f1d"
 HEARD_WITHIN = 30
 INTERRUPTED_WITHIN = 5 * 2  # two seconds are promised
 MIB = 1 << 20
@@ -163,7 +164,7 @@ def test_an_interrupt_takes_everything_down(machine, clean, image):
 @pytest.fixture
 def agent(machine, clean, image):
     """An agent whose pool is one container with two slots."""
-    made = Agent(machine, jobs=POOL % image("busybox"), env=docker_env(clean)).ready()
+    made = Agent(machine, jobs=POOL % image("busybox") + f"env: {{SECRET: {CANARY}}}\n", env=docker_env(clean)).ready()
     made.engine = clean
     yield made
     if made.process.poll() is None:
@@ -217,6 +218,8 @@ def test_what_a_killed_agent_left_is_removed_by_its_next_life_and_nothing_else(m
 
 def test_the_engines_description_of_a_container_holds_no_secret_and_no_privilege(agent):
     facts = agent.engine.inspect(only_container(agent))
+    assert CANARY not in json.dumps(facts) and CANARY not in agent.engine.logs(facts["Id"]) and CANARY not in agent.log()
+    assert agent.berth("exec", "--job", "pool", "--", "/bin/sh", "-c", "echo $SECRET")[1] == f"{CANARY}\n"
     host = facts["HostConfig"]
     assert not host["Privileged"] and not host["CapAdd"] and not host["Devices"]
     assert host["NetworkMode"] == "none" and host["MaskedPaths"] == [] and host["ReadonlyPaths"] == []
@@ -232,7 +235,7 @@ def test_local_and_docker_jobs_live_in_one_agent(agent):
     assert drivers == {"pool": "docker", "here": "local"}
 
 
-def test_an_engine_that_is_killed_and_comes_back_is_survived(machine, image):
+def test_an_engine_that_ends_and_comes_back_is_survived(machine, engine):
     """The engine of this test alone; its containers end with it, and the agent makes new ones."""
     from engine import Engine
     import images

@@ -36,6 +36,7 @@ Reference reference_of(std::string_view text) {
 TEST(DockerReference, NamesRegistryTagAndDigest) {
   EXPECT_EQ(reference_of("debian").tag, "latest");
   EXPECT_EQ(reference_of("debian").registry, "docker.io");
+  EXPECT_EQ(reference_of("index.docker.io/library/debian").registry, "docker.io");
   EXPECT_EQ(reference_of("library/debian:12").name, "library/debian");
   EXPECT_EQ(reference_of("localhost:5000/a/b:t").registry, "localhost:5000");
   EXPECT_EQ(reference_of("localhost:5000/a/b:t").name, "localhost:5000/a/b");
