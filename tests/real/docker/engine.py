@@ -91,7 +91,8 @@ def remove_group(path):
 
 
 class Engine:
-    def __init__(self):
+    def __init__(self, *options):
+        self.options = options
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="be-", dir="/tmp"))  # short: unix sockets are made below it
         self.socket = str(self.folder / "docker.sock")
         self.group = self.folder.name
@@ -109,7 +110,8 @@ class Engine:
         arguments = ["dockerd", "--host", f"unix://{self.socket}", "--data-root", self.folder / "data", "--exec-root",
                      self.folder / "exec", "--pidfile", self.folder / "pid", "--cgroup-parent", f"/{self.group}", "--bridge=none",
                      "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false", "--userland-proxy=false",
-                     "--log-level=warn", "--group=root", "--exec-opt", "native.cgroupdriver=cgroupfs"]
+                     "--log-level=warn", "--group=root", "--exec-opt", "native.cgroupdriver=cgroupfs",
+                     *self.options]
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.folder)}
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen([str(each) for each in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,

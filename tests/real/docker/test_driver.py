@@ -9,8 +9,9 @@ import time
 
 import pytest
 
+import images
 from agent_harness import Agent, Machine
-from engine import CGROUPS, EngineError
+from engine import CGROUPS, Engine
 from harness import wait_until
 
 ROOT = pathlib.Path(os.environ["BERTH_SOURCE_DIR"])
@@ -235,11 +236,10 @@ def test_local_and_docker_jobs_live_in_one_agent(agent):
     assert drivers == {"pool": "docker", "here": "local"}
 
 
-def test_an_engine_that_ends_and_comes_back_is_survived(machine, engine):
-    """The engine of this test alone; its containers end with it, and the agent makes new ones."""
-    from engine import Engine
-    import images
-    own = Engine()
+@pytest.mark.parametrize("options", [(), ("--live-restore",)])
+def test_an_engine_that_ends_and_comes_back_is_survived(machine, engine, options):
+    """The engine of this test alone. Its containers end with it, and the agent makes new ones; or they live on and serve."""
+    own = Engine(*options)
     try:
         own.import_image("busybox", images.busybox_image())
         agent = Agent(machine, jobs=POOL % "busybox", env=docker_env(own)).ready()
@@ -248,8 +248,10 @@ def test_an_engine_that_ends_and_comes_back_is_survived(machine, engine):
         own.process.send_signal(signal.SIGTERM)
         own.process.wait(RUN_LIMIT)
         (pathlib.Path(own.folder) / "pid").unlink(missing_ok=True)
+        assert not options or works(agent), agent.log()
         own._start()
-        wait_until(lambda: first not in containers_of(agent) and works(agent), 2 * HEARD_WITHIN, f"the pool is back\n{agent.log()}")
+        wait_until(lambda: (first in containers_of(agent)) == bool(options) and works(agent), 2 * HEARD_WITHIN,
+                   f"the pool is back\n{agent.log()}")
         agent.process.send_signal(signal.SIGTERM)
         assert agent.process.wait(RUN_LIMIT) == 0
         assert not containers_of(agent)
