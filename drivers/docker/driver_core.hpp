@@ -32,6 +32,7 @@ class DockerDriver::Core : public std::enable_shared_from_this<DockerDriver::Cor
   void heard(const ContainerFacts& facts);
   void watch_engine_once();
   [[nodiscard]] boost::asio::awaitable<void> watch_engine();
+  void tell_whether_away(const Expected<void>& followed);
   [[nodiscard]] boost::asio::awaitable<bool> catch_up();
   [[nodiscard]] boost::asio::awaitable<void> hear_events();
   [[nodiscard]] boost::asio::awaitable<void> remove_strays(Listed listed);
@@ -47,6 +48,7 @@ class DockerDriver::Core : public std::enable_shared_from_this<DockerDriver::Cor
   std::set<std::string> ended_;    // wanted ids that have gone
   std::optional<Error> leftover_;  // the first thing that could not be removed
   bool watching_ = false;
+  bool away_ = false;  // the engine, and that was told
   bool closed_ = false;
 };
 

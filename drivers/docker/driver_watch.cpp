@@ -51,6 +51,7 @@ asio::awaitable<void> DockerDriver::Core::watch_engine() {
     const Deadline opened(now() + yard_->options.engine_limit);
     const auto followed = co_await yard_->engine->follow(events_, yard_->options.agent_id, opened);
     // The list comes after the stream has begun, so that nothing falls between the two.
+    tell_whether_away(followed);
     bool current = false;
     if (followed) current = co_await catch_up();
     if (current) co_await hear_events();
@@ -59,6 +60,13 @@ asio::awaitable<void> DockerDriver::Core::watch_engine() {
     pause_.expires_after(yard_->options.retry_pause);
     co_await pause_.async_wait(http::kAwait);
   }
+}
+
+void DockerDriver::Core::tell_whether_away(const Expected<void>& followed) {
+  if (closed_ || away_ == !followed) return;
+  away_ = !followed;
+  if (away_) return log(LogLevel::warning, "the Docker Engine is away", {{"why", followed.error().message}});
+  log(LogLevel::info, "the Docker Engine is back", {{"at", yard_->engine->where()}});
 }
 
 asio::awaitable<bool> DockerDriver::Core::catch_up() {

@@ -249,6 +249,7 @@ def test_an_engine_that_ends_and_comes_back_is_survived(machine, engine, options
         own.process.wait(RUN_LIMIT)
         (pathlib.Path(own.folder) / "pid").unlink(missing_ok=True)
         assert not options or works(agent), agent.log()
+        agent.wait_for_log("the Docker Engine is away")
         own._start()
         wait_until(lambda: (first in containers_of(agent)) == bool(options) and works(agent), 2 * HEARD_WITHIN,
                    f"the pool is back\n{agent.log()}")
