@@ -44,7 +44,8 @@ class FakeDriver final : public drivers::Driver {
   void stop_all(Deadline) override {}
   void kill_all() override {}
 
-  void kill(const std::string& id) {
+  // By value: the name is often that of the entry which goes.
+  void kill(std::string id) {
     servers.at(id)->die();
     end(id, Error{"container_ended", "it was killed by the test", {}});
   }
@@ -71,7 +72,7 @@ class FakeDriver final : public drivers::Driver {
     tell(facts);
   }
 
-  void end(const std::string& id, std::optional<Error> why) {
+  void end(std::string id, std::optional<Error> why) {
     drivers::ContainerFacts facts;
     facts.id = id;
     facts.state = drivers::ContainerState::gone;
