@@ -14,7 +14,8 @@ import threading
 
 import pytest
 
-from agent_harness import POOL, Agent, machine_of, read_line
+from agent_fixtures import agent, machine  # noqa: F401
+from agent_harness import POOL, read_line
 from harness import wait_until
 
 SOURCE = pathlib.Path(os.environ["BERTH_SOURCE_DIR"])
@@ -30,19 +31,6 @@ steps:
   - {name: copy, tool: bash, args: {command: "cat in.txt > out.txt; echo {{index}} >> out.txt"}}
   - {name: show, tool: bash, args: {command: "tail -n 1 out.txt"}, expect: {output: "{{index}}"}}
 """
-
-
-@pytest.fixture(scope="module")
-def machine(user):
-    with machine_of(user) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def agent(machine):
-    running = Agent(machine).ready()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

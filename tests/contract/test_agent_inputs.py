@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from agent_harness import POOL, Agent, machine_of
+from agent_fixtures import agent, machine  # noqa: F401
+from agent_harness import POOL, Agent
 from harness import wait_until
 
 SETTLE = 30
@@ -22,19 +23,6 @@ steps:
   - {name: look, tool: bash, args: {command: "cat project/src/main note.txt > seen; cat seen"}, expect: {contains: main}}
 """
 UPLOADS = re.compile(r'^berth_http_requests_total\{route="/v1/inputs/\{input\}",status="201"\} (\d+)', re.M)
-
-
-@pytest.fixture(scope="module")
-def machine(user):
-    with machine_of(user) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def agent(machine):
-    running = Agent(machine).ready()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "contract"))
 import images  # noqa: E402
 from contained import ContainedSlotd  # noqa: E402
 from engine_fixtures import contained, debian, engine  # noqa: E402, F401
+from harness import Slot  # noqa: E402
 
 
 @pytest.fixture
@@ -40,3 +41,12 @@ def image(engine):
         return made[key]
 
     return get
+
+
+@pytest.fixture
+def slots(server):
+    """Two slots of the file's own server, as new."""
+    pair = [Slot(server, f"slot_{number}") for number in range(2)]
+    for slot in pair:
+        slot.reset()
+    return pair

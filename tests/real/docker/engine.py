@@ -12,8 +12,9 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 import urllib.parse
+
+from harness import wait_until
 
 START_LIMIT = 90
 ANSWER_LIMIT = 180
@@ -50,16 +51,6 @@ class Connection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
-
-
-def wait_for(condition, limit, what):
-    end = time.monotonic() + limit
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not within {limit} s: {what}"
-        time.sleep(0.05)
 
 
 def mounts_below(folder):
@@ -116,7 +107,7 @@ class Engine:
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen([str(each) for each in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment, cwd="/", start_new_session=True)
-        wait_for(self._answers, START_LIMIT, f"the engine answers\n{self.log()}")
+        wait_until(self._answers, START_LIMIT, f"the engine answers\n{self.log()}")
 
     def _answers(self):
         if self.process.poll() is not None:
@@ -235,7 +226,7 @@ class Engine:
         for pid in family:
             if is_ours(pid, self.folder):
                 os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not any(is_ours(pid, self.folder) for pid in family), STOP_LIMIT, "the engine's helpers end")
+        wait_until(lambda: not any(is_ours(pid, self.folder) for pid in family), STOP_LIMIT, "the engine's helpers end")
 
 
 class Delegation:

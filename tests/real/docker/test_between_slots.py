@@ -20,14 +20,6 @@ def server(contained):
     slotd.stop()
 
 
-@pytest.fixture
-def slots(server):
-    pair = [Slot(server, f"slot_{number}") for number in range(2)]
-    for slot in pair:
-        slot.reset()
-    return pair
-
-
 def test_neither_processes_nor_files_are_shared(slots):
     one, other = slots
     assert one.run("exec", {"argv": ["sleep", "4242"], "background": True})["success"]

@@ -5,7 +5,6 @@ import pathlib
 import pytest
 
 from engine import CGROUPS
-from harness import Slot
 
 MEMORY = 64 << 20
 DISK = 16 << 20
@@ -22,14 +21,6 @@ def server(contained):
     yield slotd
     slotd.stop()
     assert not slotd.delegation.left(), "groups were left behind"
-
-
-@pytest.fixture
-def slots(server):
-    pair = [Slot(server, f"slot_{number}") for number in range(2)]
-    for slot in pair:
-        slot.reset()
-    return pair
 
 
 def test_the_limits_are_the_kernels(server):

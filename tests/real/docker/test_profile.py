@@ -6,7 +6,7 @@ import json
 import pytest
 
 from contained import PROFILE, security
-from engine import wait_for
+from harness import wait_until
 
 OF_SLOTS = {"clone", "mount", "umount2", "pivot_root", "sethostname"}
 NEVER = {"acct", "add_key", "bpf", "clock_settime", "delete_module", "fanotify_init", "finit_module", "fsconfig", "fsmount", "fsopen",
@@ -41,7 +41,7 @@ def test_the_containers_own_root_gains_nothing(engine, image, command):
         "Image": image("busybox"), "Entrypoint": ["/bin/busybox"], "Cmd": command, "HostConfig": {"NetworkMode": "none", **security(engine)}})
     try:
         engine.start_container(container)
-        state = wait_for(lambda: (now := engine.inspect(container)["State"])["Status"] == "exited" and now, RUN_LIMIT, "it ends")
+        state = wait_until(lambda: (now := engine.inspect(container)["State"])["Status"] == "exited" and now, RUN_LIMIT, "it ends")
         assert state["ExitCode"] != 0
         said = engine.logs(container)
         assert "not permitted" in said or "denied" in said, said
