@@ -14,6 +14,7 @@ import time
 
 from engine import Delegation, EngineError
 from harness import START_LIMIT, Slotd, program
+from relay import Relay, to_loopback_of, to_unix
 from wire import Wire
 
 PROFILE = pathlib.Path(os.environ["BERTH_SOURCE_DIR"]) / "drivers/docker/seccomp.json"
@@ -74,11 +75,13 @@ class ContainedProcess:
 
 class ContainedSlotd(Slotd):
     """`image` and `host_config` beside what Slotd takes; `groups`: a delegated group for the slots. Its data lies on this
-    machine, where tests look at it, unless `data_dir` is a text: a place inside."""
+    machine, where tests look at it, unless `data_dir` is a text: a place inside. It listens on a unix socket, or on
+    `listen` and `port` of the container's own network, which a relay leads to."""
 
     engine = None  # these two are set once by the session's fixture
     image = None
     defaults = {}  # of the configuration
+    by_port = False  # whether clients get a port of this machine for the unix socket too
 
     def __init__(self, user=0, slots=4, config=None, arguments=(), listen=None, port=0, data_dir=None, env=None, pass_fds=(),
                  address_flag="--listen", image=None, host_config=None, groups=False, run_dir="/.berth/run"):
@@ -96,7 +99,10 @@ class ContainedSlotd(Slotd):
             text = config
         else:
             text = json.dumps({"id": self.folder.name.replace("_", "-").lower(), "root": "container", **self.defaults, **(config or {})})
-        command = [address_flag, f"unix:{run_dir}/sock", "--data-dir", str(self.data_dir), "--slots", str(slots), "--config",
+        self.relay = None
+        self.port = port if listen and not listen.startswith("unix:") else None
+        where = [listen, "--port", str(port)] if self.port else [f"unix:{run_dir}/sock"]
+        command = [address_flag, *where, "--data-dir", str(self.data_dir), "--slots", str(slots), "--config",
                    "/.berth/config.json", "--ready-file", f"{run_dir}/ready.json", *arguments]
         host = {"NetworkMode": "none", "Binds": [f"{self.folder}/run:{run_dir}", f"{self.folder}:{self.folder}",
                                                  *(self.delegation.binds() if self.delegation else ())],
@@ -134,17 +140,26 @@ class ContainedSlotd(Slotd):
     def connect(self):
         self.ready = self.ready_line()
         assert self.ready["ok"] is True, self.ready
-        self.wire = Wire(self.listen[len("unix:"):])
+        self.wire = Wire(self.address())
         end = time.monotonic() + START_LIMIT
         while not self.all_rooms_stand():
             assert time.monotonic() < end, f"not every slot has its room\n{self.log()}"
             time.sleep(0.02)
         return self
 
+    def address(self):
+        path = self.listen[len("unix:"):]
+        if self.port is None and not self.by_port:
+            return path
+        self.relay = Relay(to_unix(path) if self.port is None else to_loopback_of(self.process.pid, self.port))
+        return self.relay.port
+
     def log(self):
         return self.engine.logs(self.container)[-20_000:]
 
     def kill(self):
+        if self.relay:
+            self.relay.close()
         if self.container:
             self.engine.remove(self.container)
         if self.delegation:
