@@ -14,6 +14,24 @@ Error missing(const std::string& name, const std::string& why) {
   return Error{"image_missing", "image " + name + ": " + why, "docker pull " + name + ", or correct its name"};
 }
 
+// What registries and the engine's words about them have in common when somebody may not pull.
+bool is_about_credentials(std::string_view why) {
+  constexpr std::string_view kWords[] = {"unauthorized", "no basic auth credentials", "authentication required",
+                                         "docker login", "denied"};
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [why](std::string_view each) { return why.find(each) != std::string_view::npos; });
+}
+
+// `why` in the engine's words; a registry that does not tell strangers what it has is asked to by a login.
+Error not_pulled(const std::string& name, const Reference& reference, bool not_there, const std::string& why) {
+  if (is_about_credentials(why))
+    return Error{"registry_denied", "image " + name + ": " + why,
+                 "docker login " + reference.registry + " as the user of this agent, or correct the image's name"};
+  if (not_there) return missing(name, why);
+  return Error{"pull_failed", "image " + name + ": " + why,
+               "does the engine reach " + reference.registry + "? docker pull " + name};
+}
+
 }  // namespace
 
 Images::Images(asio::io_context& context, std::shared_ptr<Engine> engine, const DockerOptions& options)
@@ -69,17 +87,18 @@ asio::awaitable<Expected<void>> Images::pull(std::string name, Reference referen
   searches_[name].stream = stream;
   tell("pulling " + name);
   auto pulled = co_await engine_->pull(stream, reference, credentials->header, Deadline(now() + options_.pull_silence));
-  if (pulled) pulled = co_await follow(name, stream);
+  if (pulled) pulled = co_await follow(name, stream, reference);
   searches_[name].stream.reset();
   if (pulled) co_return pulled;
   Error error = pulled.error();
-  if (error.code == "engine_missing" || error.code == "engine_refused") error = missing(name, error.message);
+  const bool not_there = error.code == "engine_missing";
+  if (not_there || error.code == "engine_refused") error = not_pulled(name, reference, not_there, error.message);
   if (!credentials->helper.empty())
     error.hint = "its credentials are kept by " + credentials->helper + ", which is not asked: docker pull " + name;
   co_return tl::unexpected(std::move(error));
 }
 
-asio::awaitable<Expected<void>> Images::follow(std::string name, Engine::Stream stream) {
+asio::awaitable<Expected<void>> Images::follow(std::string name, Engine::Stream stream, Reference reference) {
   PullProgress progress;
   TimePoint told = now();
   while (true) {
@@ -88,7 +107,7 @@ asio::awaitable<Expected<void>> Images::follow(std::string name, Engine::Stream 
     if (!*line) break;
     const auto read = read_pull_line(**line);
     if (!read) co_return tl::unexpected(read.error().within("pulling " + name));
-    if (!read->error.empty()) co_return tl::unexpected(Error(missing(name, read->error)));
+    if (!read->error.empty()) co_return tl::unexpected(not_pulled(name, reference, false, read->error));
     progress.note(*read);
     if (now() - told < options_.tell_every) continue;
     told = now();

@@ -18,7 +18,7 @@ namespace berth::drivers::docker {
 
 class Images : public std::enable_shared_from_this<Images> {
  public:
-  // Errors: "bad_image", "image_missing", "pull_failed", and those of Engine.
+  // Errors: "bad_image", "image_missing", "registry_denied", "pull_failed", and those of Engine.
   using Answer = std::shared_ptr<http::Promise<Expected<ImageFacts>>>;
 
   Images(asio::io_context& context, std::shared_ptr<Engine> engine, const DockerOptions& options);
@@ -39,7 +39,7 @@ class Images : public std::enable_shared_from_this<Images> {
   [[nodiscard]] asio::awaitable<void> search(std::string name);
   [[nodiscard]] asio::awaitable<Expected<ImageFacts>> look_or_pull(std::string name);
   [[nodiscard]] asio::awaitable<Expected<void>> pull(std::string name, Reference reference);
-  [[nodiscard]] asio::awaitable<Expected<void>> follow(std::string name, Engine::Stream stream);
+  [[nodiscard]] asio::awaitable<Expected<void>> follow(std::string name, Engine::Stream stream, Reference reference);
   void tell(const std::string& line) const;
 
   asio::io_context& context_;

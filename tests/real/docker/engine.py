@@ -101,7 +101,7 @@ class Engine:
         arguments = ["dockerd", "--host", f"unix://{self.socket}", "--data-root", self.folder / "data", "--exec-root",
                      self.folder / "exec", "--pidfile", self.folder / "pid", "--cgroup-parent", f"/{self.group}", "--bridge=none",
                      "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false", "--userland-proxy=false",
-                     "--log-level=warn", "--group=root", "--exec-opt", "native.cgroupdriver=cgroupfs",
+                     "--log-level=warn", "--group=root", "--max-download-attempts=1", "--exec-opt", "native.cgroupdriver=cgroupfs",
                      *self.options]
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.folder)}
         with open(self.folder / "log", "wb") as log:
@@ -122,14 +122,15 @@ class Engine:
             return (self.folder / "log").read_text(errors="replace")[-8000:]
         return ""
 
-    def request(self, method, path, body=None, content_type="application/json", decode=True, **query):
+    def request(self, method, path, body=None, content_type="application/json", decode=True, headers=None, **query):
         """The answer's JSON (or its bytes); EngineError for a status of 400 and above."""
         if query:
             path += "?" + urllib.parse.urlencode(query)
         connection = Connection(self.socket)
         try:
             data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
-            connection.request(method, API + path, data, {"Content-Type": content_type} if data is not None else {})
+            kind = {"Content-Type": content_type} if data is not None else {}
+            connection.request(method, API + path, data, {**kind, **(headers or {})})
             response = connection.getresponse()
             answer = response.read()
         finally:

@@ -29,17 +29,25 @@ TEST_F(DockerDriverTest, APullThatFailsHalfwayIsTheRegistrysWords) {
                         R"({"error":"toomanyrequests: slow down","errorDetail":{"message":"toomanyrequests"}})"};
   driver->converge({wanted("c1", "x:1")});
   until_heard(1);
-  EXPECT_EQ(error_of(0).code, "image_missing");
+  EXPECT_EQ(error_of(0).code, "pull_failed");
   EXPECT_THAT(error_of(0).message, HasSubstr("toomanyrequests: slow down"));
   EXPECT_THAT(error_of(0).hint, HasSubstr("docker pull x:1"));
 }
 
 TEST_F(DockerDriverTest, APullThatIsRefusedIsTheRegistrysWords) {
-  engine->refusals["POST /images/create"] = {404, "pull access denied for x"};
+  engine->refusals["POST /images/create"] = {404, "manifest for x:latest not found"};
   driver->converge({wanted("c1", "x")});
   until_heard(1);
   EXPECT_EQ(error_of(0).code, "image_missing");
-  EXPECT_THAT(error_of(0).message, HasSubstr("pull access denied for x"));
+  EXPECT_THAT(error_of(0).message, HasSubstr("manifest for x:latest not found"));
+}
+
+TEST_F(DockerDriverTest, ARegistryThatWantsCredentialsIsToBeLoggedInTo) {
+  engine->refusals["POST /images/create"] = {500, "Head \"https://reg.example/v2\": no basic auth credentials"};
+  driver->converge({wanted("c1", "reg.example/x:1")});
+  until_heard(1);
+  EXPECT_EQ(error_of(0).code, "registry_denied");
+  EXPECT_THAT(error_of(0).hint, HasSubstr("docker login reg.example"));
 }
 
 TEST_F(DockerDriverTest, APullThatNobodyWaitsForAnyMoreEnds) {
