@@ -12,7 +12,7 @@
 #include <ctime>
 #include <filesystem>
 
-#include "drivers/local/paths.hpp"
+#include "drivers/paths.hpp"
 
 namespace berth::cli {
 namespace {

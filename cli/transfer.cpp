@@ -7,7 +7,7 @@
 #include "base/text.hpp"
 #include "cli/host_files.hpp"
 #include "cli/pack.hpp"
-#include "drivers/local/paths.hpp"
+#include "drivers/paths.hpp"
 
 namespace berth::cli {
 

@@ -11,7 +11,7 @@
 #include "base/http/await.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "drivers/local/paths.hpp"
+#include "drivers/paths.hpp"
 #include "drivers/registry/registry.hpp"
 
 namespace berth::agent {

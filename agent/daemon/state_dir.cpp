@@ -11,7 +11,7 @@
 #include <filesystem>
 
 #include "base/text.hpp"
-#include "drivers/local/paths.hpp"
+#include "drivers/paths.hpp"
 
 namespace berth::agent {
 namespace {

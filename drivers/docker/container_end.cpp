@@ -7,7 +7,7 @@
 
 #include "base/http/await.hpp"
 #include "drivers/docker/container.hpp"
-#include "drivers/local/remove.hpp"
+#include "drivers/remove.hpp"
 
 namespace berth::drivers::docker {
 namespace {

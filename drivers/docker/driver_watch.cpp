@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What becomes of the driver's containers, as the engine tells it; and those that an earlier life left.
-#include <system_error>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <filesystem>
 
 #include "base/fd.hpp"
 #include "base/http/await.hpp"
 #include "base/log.hpp"
 #include "drivers/docker/driver_core.hpp"
-#include "drivers/local/remove.hpp"
+#include "drivers/remove.hpp"
 
 namespace berth::drivers {
 
@@ -34,7 +31,10 @@ asio::awaitable<Expected<std::vector<ContainerFacts>>> DockerDriver::Core::adopt
   } else {
     log(LogLevel::info, "no Docker Engine yet; jobs with driver docker need one", {{"why", listed.error().message}});
   }
-  remove_stray_folders();
+  const auto removed =
+      remove_stray_folders(yard_->options.state_dir, [this](const std::string& id) { return containers_.has(id); });
+  if (!removed)
+    log(LogLevel::warning, "what an earlier life left cannot be removed", {{"why", removed.error().message}});
   co_return std::vector<ContainerFacts>{};
 }
 
@@ -73,7 +73,7 @@ asio::awaitable<bool> DockerDriver::Core::catch_up() {
   const TimePoint asked = now();
   auto listed = co_await yard_->engine->list(yard_->options.agent_id, Deadline(asked + yard_->options.engine_limit));
   if (!listed) co_return false;
-  for (const auto& [id, container] : containers_) {
+  for (const auto& [id, container] : containers_.all()) {
     const docker::ListedContainer* seen = nullptr;
     for (const docker::ListedContainer& each : *listed)
       if (each.id == id) seen = &each;
@@ -98,8 +98,8 @@ asio::awaitable<void> DockerDriver::Core::hear_events() {
       log(LogLevel::warning, "an event of the Docker Engine cannot be read", {{"why", event.error().message}});
       co_return;
     }
-    const auto found = containers_.find(event->id);
-    if (found != containers_.end()) found->second->saw(*event);
+    const auto container = containers_.find(event->id);
+    if (container) container->saw(*event);
   }
 }
 
@@ -107,7 +107,7 @@ asio::awaitable<void> DockerDriver::Core::hear_events() {
 asio::awaitable<void> DockerDriver::Core::remove_strays(Listed listed) {
   const auto self = shared_from_this();
   for (const docker::ListedContainer& each : listed) {
-    if (closed_ || containers_.contains(each.id) || !docker::is_container_id(each.id)) continue;
+    if (closed_ || containers_.has(each.id) || !docker::is_container_id(each.id)) continue;
     const Deadline limit(now() + yard_->options.engine_limit);
     const auto removed = co_await yard_->engine->remove(each.engine_id, limit);
     if (!removed) {
@@ -118,18 +118,6 @@ asio::awaitable<void> DockerDriver::Core::remove_strays(Listed listed) {
     log(LogLevel::info, "removed a container of an earlier life", {{"container", each.id}});
     const auto mounts = read_file("/proc/self/mountinfo");
     if (mounts) static_cast<void>(docker::SlotGroups::left_by(each.id, docker::read_hierarchies(*mounts)).remove());
-  }
-}
-
-void DockerDriver::Core::remove_stray_folders() const {
-  const std::string folder = containers_path(yard_->options.state_dir);
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (containers_.contains(entry.path().filename().string())) continue;
-    const std::error_code failed = remove_container_tree(entry.path().string());
-    if (failed)
-      log(LogLevel::warning, "what an earlier life left cannot be removed",
-          {{"path", entry.path().string()}, {"why", failed.message()}});
   }
 }
 

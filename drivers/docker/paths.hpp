@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "drivers/local/paths.hpp"
+#include "drivers/paths.hpp"
 
 namespace berth::drivers::docker {
 

@@ -16,8 +16,8 @@
 
 #include "base/http/await.hpp"
 #include "base/text.hpp"
-#include "drivers/local/remove.hpp"
 #include "drivers/ready_line.hpp"
+#include "drivers/remove.hpp"
 
 namespace berth::drivers {
 namespace {

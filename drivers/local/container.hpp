@@ -11,8 +11,8 @@
 
 #include "drivers/driver.hpp"
 #include "drivers/local/local_driver.hpp"
-#include "drivers/local/paths.hpp"
 #include "drivers/local/process.hpp"
+#include "drivers/paths.hpp"
 
 namespace berth::drivers {
 

@@ -4,13 +4,10 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <map>
-#include <memory>
-#include <set>
+#include <string>
 
-#include "drivers/driver.hpp"
+#include "drivers/container_book.hpp"
 
 namespace berth::drivers {
 
@@ -42,16 +39,9 @@ class LocalDriver final : public Driver {
   void kill_all() override;
 
  private:
-  void start(ContainerSpec spec);
-  void heard(const ContainerFacts& facts);
-
   boost::asio::io_context& context_;
   LocalOptions options_;
-  boost::asio::steady_timer changed_;  // cancelled when a container has gone
-  Watcher watcher_;
-  std::map<std::string, std::shared_ptr<LocalContainer>> containers_;
-  std::set<std::string> ended_;    // wanted ids that have gone
-  std::optional<Error> leftover_;  // the first thing that could not be removed
+  ContainerBook<LocalContainer> containers_;
 };
 
 }  // namespace berth::drivers

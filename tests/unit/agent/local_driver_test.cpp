@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "drivers/local/locate.hpp"
-#include "drivers/local/paths.hpp"
+#include "drivers/paths.hpp"
 #include "drivers/local/process.hpp"
 #include "tests/support/loop.hpp"
 #include "tests/support/temp_dir.hpp"

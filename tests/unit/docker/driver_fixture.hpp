@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "drivers/docker/docker_driver.hpp"
-#include "drivers/local/paths.hpp"
+#include "drivers/paths.hpp"
 #include "tests/support/fake_engine.hpp"
 #include "tests/support/loop.hpp"
 #include "tests/support/temp_dir.hpp"

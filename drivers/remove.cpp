@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/local/remove.hpp"
+#include "drivers/remove.hpp"
 
 #include <filesystem>
+
+#include "drivers/paths.hpp"
 
 namespace berth::drivers {
 
@@ -30,6 +32,18 @@ std::error_code remove_container_tree(const std::string& path) {
   open_directories(path);
   fs::remove_all(path, error);
   return error;
+}
+
+Expected<void> remove_stray_folders(const std::string& state_dir,
+                                    const std::function<bool(const std::string&)>& is_used) {
+  Expected<void> all;
+  std::error_code unreadable;
+  for (const auto& entry : fs::directory_iterator(containers_path(state_dir), unreadable)) {
+    if (is_used(entry.path().filename().string())) continue;
+    const std::error_code failed = remove_container_tree(entry.path().string());
+    if (failed && all) all = fail("leftover", "removing " + entry.path().string() + ": " + failed.message());
+  }
+  return all;
 }
 
 }  // namespace berth::drivers

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of the local driver. Nothing else puts these paths together.
+// The files of an agent and of its containers on this machine. Nothing else puts these paths together.
 //
 //   STATE_DIR/                 0700
 //     lock                     held (flock) by the agent that owns the directory
