@@ -42,6 +42,19 @@ Expected<void> check_engine(const EngineFacts& engine) {
   return {};
 }
 
+// The engine looks for the folders of this agent on its own machine, and does so before it makes anything.
+bool lacks_our_folders(const Error& error) {
+  return error.message.find("bind source path does not exist") != std::string::npos;
+}
+
+Error elsewhere(const std::string& engine) {
+  return Error{"docker_elsewhere",
+               "the Docker Engine at " + engine +
+                   " does not see this agent's folders: it runs on another machine, whose containers this version does "
+                   "not reach",
+               "run an agent on that machine, and name it with BERTH_ADDR"};
+}
+
 // None where it cannot be read: slotd says which limits it misses.
 std::vector<Hierarchy> hierarchies_for(const EngineFacts& engine) {
   if (!engine.cgroup_v1 || !engine.cgroupfs) return {};
@@ -125,6 +138,7 @@ asio::awaitable<Expected<void>> Container::create(const ImageFacts& image) {
   request.engine_removes = yard_->options.engine_removes;
   const std::string body = create_body(request);
   auto id = co_await create_once(body);
+  if (!id && lacks_our_folders(id.error())) id = tl::unexpected(elsewhere(yard_->engine->where()));
   if (!id) co_return tl::unexpected(id.error());
   engine_id_ = std::move(*id);
   co_return Expected<void>();

@@ -46,12 +46,10 @@ Expected<http::Address> tcp_address(const EndpointSources& sources, std::string_
   const std::string scheme = sources.tls_verify ? "https://" : "http://";
   auto address = http::parse_address(scheme + std::string(rest), layer);
   if (!address) return fail("bad_docker_host", "Docker host " + sources.host + ": " + address.error().message);
-  if (is_loopback(address->host)) return address;
-  return fail("docker_elsewhere",
-              "the Docker Engine at " + sources.host +
-                  " is on another machine, whose containers this version does not "
-                  "reach",
-              "run an agent on that machine, and name it with BERTH_ADDR");
+  if (sources.tls_verify || is_loopback(address->host)) return address;
+  return fail(
+      "docker_elsewhere", "the Docker Engine at " + sources.host + " would be spoken to over a network without TLS",
+      "set DOCKER_TLS_VERIFY and DOCKER_CERT_PATH; or run an agent on its machine, and name it with BERTH_ADDR");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the Docker Engine is: a unix socket, or TCP on this machine's loopback (containers are reached through files,
-// which an engine elsewhere does not share).
+// Where the Docker Engine is: a unix socket, TCP on this machine's loopback, or TCP with TLS. Containers are reached
+// through files: that an engine does not share them is seen when it is to make the first one.
 #pragma once
 
 #include <string>

@@ -20,6 +20,11 @@ constexpr std::size_t kMostRefusalBody = std::size_t{64} << 10;
 constexpr std::size_t kMostLine = std::size_t{256} << 10;
 constexpr std::string_view kAwayHint =
     "start it (systemctl start docker), or name another one by DOCKER_HOST or drivers.docker.host";
+constexpr std::string_view kUnknownHint =
+    "does it run, and know the authority of the certificate in DOCKER_CERT_PATH? Its log says why it cut the "
+    "connection";
+constexpr std::string_view kNoDockerHint = "is it Docker that listens there?";
+constexpr std::string_view kWantsTlsHint = "it wants TLS: set DOCKER_TLS_VERIFY and DOCKER_CERT_PATH";
 
 http::ClientRequest request_of(std::string method, std::string target, std::string body = {}) {
   http::ClientRequest request;
@@ -59,12 +64,14 @@ Error Engine::lost(const Error& error) {
   facts_.reset();
   if (error.code == "timeout") return Error{"engine_timeout", who + ": " + error.message, "look into the engine's log"};
   if (error.code == "protocol")
-    return Error{"engine_protocol", who + " does not speak HTTP: " + error.message, "is it Docker that listens there?"};
+    return Error{"engine_protocol", who + " does not speak HTTP: " + error.message, std::string(kNoDockerHint)};
   const std::string& path = endpoint_.address.unix_path;
   if (!path.empty() && ::access(path.c_str(), W_OK) != 0 && errno == EACCES)
     return Error{"engine_away", who + " is not open to this user",
                  "add the user to the group docker, or run berth as root"};
-  return Error{"engine_away", who + " does not answer: " + error.message, std::string(kAwayHint)};
+  const bool cut_behind_tls = endpoint_.address.layer && error.code == "transport";
+  return Error{"engine_away", who + " does not answer: " + error.message,
+               std::string(cut_behind_tls ? kUnknownHint : kAwayHint)};
 }
 
 asio::awaitable<Expected<void>> Engine::agree(Deadline deadline) {
@@ -74,9 +81,11 @@ asio::awaitable<Expected<void>> Engine::agree(Deadline deadline) {
   if (!answer) co_return tl::unexpected(lost(answer.error()));
   const std::string text(answer->head.field("api-version").value_or(""));
   const auto theirs = read_api_version(text);
+  // What Go's servers answer to those who speak plainly to a port of TLS.
+  const bool wants_tls = answer->head.status == 400 && answer->body.find("HTTPS server") != std::string::npos;
   if (answer->head.status != 200 || !theirs)
     co_return fail("engine_protocol", "what answers at " + endpoint_.text + " names no version of the Engine API",
-                   "is it Docker that listens there?");
+                   std::string(wants_tls ? kWantsTlsHint : kNoDockerHint));
   if (*theirs < kOldestApi)
     co_return fail("engine_refused",
                    "the Docker Engine at " + endpoint_.text + " speaks version " + text + " of its API, 1." +

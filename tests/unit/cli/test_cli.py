@@ -156,7 +156,7 @@ def test_a_docker_engine_that_is_away_is_told_with_the_way_out(box):
     assert "systemctl start docker" in err and "DOCKER_HOST" in err
 
 
-@pytest.mark.parametrize("host, why", [("tcp://192.0.2.1:2375", "on another machine"), ("tcp://127.0.0.1", "no port"),
+@pytest.mark.parametrize("host, why", [("tcp://192.0.2.1:2375", "without TLS"), ("tcp://127.0.0.1", "no port"),
                                        ("ssh://somebody@127.0.0.1", "neither unix:// nor tcp://")])
 def test_a_docker_host_that_cannot_be_used_is_told_before_anything_starts(box, host, why):
     code, _, err = box.berth("run", box.job(JOB + "image: debian\n"), "--driver", "docker", env={"DOCKER_HOST": host})

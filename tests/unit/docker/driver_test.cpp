@@ -121,6 +121,15 @@ TEST_F(DockerDriverTest, ARefusalIsTheEnginesOwnWords) {
   EXPECT_THAT(error_of(0).message, HasSubstr("no space left on device"));
 }
 
+TEST_F(DockerDriverTest, AnEngineThatDoesNotSeeOurFoldersIsOnAnotherMachine) {
+  engine->refusals["POST /containers/create"] = {
+      400, "invalid mount config for type \"bind\": bind source path does not exist: /x"};
+  driver->converge({wanted("c1")});
+  until_heard(1);
+  EXPECT_EQ(error_of(0).code, "docker_elsewhere");
+  EXPECT_THAT(error_of(0).hint, HasSubstr("BERTH_ADDR"));
+}
+
 TEST_F(DockerDriverTest, WhyItDidNotStartIsToldEvenWhereItWasGoneAtOnce) {
   engine->refuse_start = "network no-such not found";
   driver->converge({wanted("c1")});

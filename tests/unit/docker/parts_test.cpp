@@ -46,7 +46,7 @@ TEST(DockerReference, NamesRegistryTagAndDigest) {
   EXPECT_EQ(pinned.digest, "sha256:" + std::string(64, 'f'));
 }
 
-TEST(DockerEndpoint, IsOnThisMachine) {
+TEST(DockerEndpoint, IsOnThisMachineOrBehindTls) {
   EXPECT_EQ(find_endpoint({})->address.unix_path, "/var/run/docker.sock");
   EXPECT_EQ(find_endpoint({"tcp://127.0.0.1:2375", false, ""})->address.port, 2375);
   EXPECT_EQ(find_endpoint({"tcp://docker.example:2376", false, ""}).error().code, "docker_elsewhere");
