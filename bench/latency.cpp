@@ -33,8 +33,14 @@ Expected<void> compare(const Setup& setup, Row& row, Left left, Right right) {
 Expected<std::string> limits_in_force(Caller& caller) {
   const auto health = caller.call(prepare("GET", "/health"));
   if (!health) return tl::unexpected(health.error());
-  const bool group = health->body.find("\"memory_limit\"") < health->body.find("\"level\"");
-  return std::string(group ? ", memory and pids by cgroup" : ", no cgroup in force");
+  // Its keys are in order: what is in force stands before the level.
+  const std::string_view in_force = health->body.substr(0, health->body.find("\"level\""));
+  std::string limits;
+  for (const char* const each : {"memory", "pids", "cpu"}) {
+    if (in_force.find("\"" + std::string(each) + "_limit\"") != std::string_view::npos)
+      limits += (limits.empty() ? ", " : " and ") + std::string(each);
+  }
+  return limits.empty() ? ", no cgroup in force" : limits + " by cgroup";
 }
 
 Expected<void> measure_empty(const Setup& setup, Row& row) {
@@ -71,7 +77,7 @@ Expected<void> measure_bash(const Setup& setup, Row& row) {
 Expected<void> measure_pass_through(const Setup& setup, Row& row) {
   auto target = start_target(setup);
   if (!target) return tl::unexpected(target.error());
-  const PassThrough relay(target->process.port());
+  const PassThrough relay(target->process.where());
   auto through = Caller::connect(relay.port());
   if (!through) return tl::unexpected(through.error());
   const std::string request = bash(0, "true");
@@ -110,8 +116,11 @@ class OwnCore {
   OwnCore(const OwnCore&) = delete;
   OwnCore& operator=(const OwnCore&) = delete;
 
-  void take() const {
-    if (known_) ::sched_setaffinity(0, sizeof(first_), &first_);
+  // Then the server, which may have been started by somebody else, with all that it has started.
+  void take_from(const SlotdProcess& server) const {
+    if (!known_) return;
+    ::sched_setaffinity(0, sizeof(first_), &first_);
+    server.keep_to(others_);
   }
 
  private:
@@ -125,9 +134,9 @@ Expected<void> compare_with_empty(const Setup& setup, Row& row, const std::strin
   const OwnCore core;
   auto target = start_target(setup);
   if (!target) return tl::unexpected(target.error());
-  core.take();
   Caller& caller = target->caller;
   if (auto made = call_serially(caller, first, 1, is_success); !made) return tl::unexpected(made.error());
+  core.take_from(target->process);
   const int count = 2000 / setup.scale;
   return compare(
       setup, row, [&] { return call_serially(caller, request, count, is_success); },

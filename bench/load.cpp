@@ -23,7 +23,7 @@ Expected<void> measure_throughput(const Setup& setup, Row& row) {
   std::vector<double> isolated;
   std::vector<double> bare;
   for (int round = 0; round < setup.rounds; ++round) {
-    const auto a = call_rate(target->process.port(), bash_in_every_slot(), count, is_success);
+    const auto a = call_rate(target->process.where(), bash_in_every_slot(), count, is_success);
     if (!a) return tl::unexpected(a.error());
     const auto b = spawn_rate(count, cores);
     if (!b) return tl::unexpected(b.error());
@@ -39,7 +39,7 @@ Expected<void> measure_throughput(const Setup& setup, Row& row) {
 Expected<void> measure_beside_slow(const Setup& setup, Row& row) {
   auto target = start_target(setup);
   if (!target) return tl::unexpected(target.error());
-  auto slow = Caller::connect(target->process.port());
+  auto slow = Caller::connect(target->process.where());
   if (!slow) return tl::unexpected(slow.error());
   const std::string request = bash(1, "true");
   const int count = 300 / setup.scale;
@@ -69,7 +69,7 @@ Expected<void> measure_processes_left(const Setup& setup, Row& row) {
   if (!target) return tl::unexpected(target.error());
   const ProcessCount before = target->process.count_descendants();
   const int calls = 10'000 / setup.scale;
-  const auto rate = call_rate(target->process.port(), bash_in_every_slot(), calls, is_success);
+  const auto rate = call_rate(target->process.where(), bash_in_every_slot(), calls, is_success);
   if (!rate) return tl::unexpected(rate.error());
   const ProcessCount after = target->process.count_descendants();
   row.values.push_back(after.alive - before.alive + after.zombies);

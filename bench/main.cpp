@@ -4,11 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "bench/contained.hpp"
 #include "bench/measure.hpp"
 
 namespace {
@@ -18,6 +20,7 @@ using namespace berth::bench;
 
 struct Wishes {
   Setup setup;
+  std::string engine;
   std::string json_file;
   std::vector<std::string> only;
 };
@@ -40,13 +43,25 @@ std::string environment_of(const Wishes& wishes) {
   return facts.dump();
 }
 
-std::vector<Measurement> all_measurements() {
+using Group = std::vector<Measurement> (*)();
+
+std::vector<Measurement> all_measurements(const Setup& setup) {
+  std::vector<Group> groups{latency_measurements, load_measurements,  size_measurements,
+                            life_measurements,    agent_measurements, crowd_measurements};
+  if (!setup.engine.empty()) groups = {docker_measurements, contained_measurements};
   std::vector<Measurement> all;
-  for (auto group : {latency_measurements, load_measurements, size_measurements, life_measurements, agent_measurements,
-                     crowd_measurements}) {
+  for (const Group group : groups) {
     for (Measurement& one : group()) all.push_back(std::move(one));
   }
   return all;
+}
+
+// The agents that are started find the engine by the environment.
+void use_engine(Setup& setup, const std::string& engine) {
+  constexpr std::string_view kUnix = "unix://";
+  if (engine.empty()) return;
+  ::setenv("DOCKER_HOST", engine.c_str(), 1);
+  setup.engine = engine.substr(kUnix.size());
 }
 
 bool is_wanted(const Wishes& wishes, const Row& row) {
@@ -55,7 +70,7 @@ bool is_wanted(const Wishes& wishes, const Row& row) {
 
 std::vector<Row> measure(const Wishes& wishes) {
   std::vector<Row> rows;
-  for (Measurement& one : all_measurements()) {
+  for (Measurement& one : all_measurements(wishes.setup)) {
     if (!is_wanted(wishes, one.row)) continue;
     if (auto done = one.run(wishes.setup, one.row); !done) one.row.error = done.error();
     std::puts(table_line(one.row).c_str());
@@ -76,6 +91,11 @@ int main(int argc, char** argv) {
   CLI::App app("Measures Berth against its budgets: medians of paired runs. Exit code 1 when a starred row is missed.");
   app.add_option("--slotd", setup.slotd_binary, "the berth-slotd to measure")->check(CLI::ExistingFile);
   app.add_option("--berth", setup.berth_binary, "the berth whose agent is measured")->check(CLI::ExistingFile);
+  auto* engine = app.add_option("--engine", wishes.engine, "unix://PATH: measures in containers of this Docker engine")
+                     ->check([](const std::string& text) {
+                       return std::string(text.starts_with("unix://") ? "" : "must be unix://PATH");
+                     });
+  app.add_option("--image", setup.image, "an image with a shell that the engine has")->needs(engine);
   app.add_option("--json", wishes.json_file, "also write the figures to this file");
   app.add_option("--rounds", setup.rounds, "paired runs of each ratio")->check(CLI::Range(1, 100));
   app.add_option("--only", wishes.only, "names of the rows to measure");
@@ -87,6 +107,11 @@ int main(int argc, char** argv) {
       },
       "a rough look in seconds");
   CLI11_PARSE(app, argc, argv);
+  if (!wishes.engine.empty() && setup.image.empty()) {
+    std::fputs("--engine needs --image\n", stderr);
+    return 2;
+  }
+  use_engine(setup, wishes.engine);
 
   const std::string environment = environment_of(wishes);
   std::printf("%s\n", environment.c_str());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/measure.hpp"
 
+#include "bench/contained.hpp"
 #include "bench/stats.hpp"
 
 namespace berth::bench {
@@ -12,9 +13,9 @@ std::string execute(int slot, const std::string& tool, const std::string& args, 
 }
 
 Expected<Target> start_target(const Setup& setup) {
-  auto process = SlotdProcess::start(setup.slotd_binary, kSlots);
+  auto process = setup.engine.empty() ? SlotdProcess::start(setup.slotd_binary, kSlots) : start_contained(setup);
   if (!process) return tl::unexpected(process.error());
-  auto caller = Caller::connect(process->port());
+  auto caller = Caller::connect(process->where());
   if (!caller) return tl::unexpected(caller.error());
   return Target{std::move(*process), std::move(*caller)};
 }

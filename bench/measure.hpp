@@ -19,6 +19,8 @@ struct Setup {
   std::string slotd_binary;
   std::string berth_binary;
   std::string container_binary;  // berth-bench-container
+  std::string engine;            // the socket of a Docker engine: slot servers are measured in its containers
+  std::string image;             // that it has, with a shell
   int rounds = 5;
   int scale = 1;  // samples are divided by it, for a quick look
 };
@@ -36,6 +38,7 @@ struct Measurement {
 [[nodiscard]] std::vector<Measurement> life_measurements();
 [[nodiscard]] std::vector<Measurement> agent_measurements();
 [[nodiscard]] std::vector<Measurement> crowd_measurements();
+[[nodiscard]] std::vector<Measurement> docker_measurements();  // need an engine
 
 // The request of one tool call, in a slot.
 [[nodiscard]] std::string execute(int slot, const std::string& tool, const std::string& args,
@@ -48,7 +51,8 @@ struct Measurement {
   return prepare("GET", "/slots");
 }
 
-// A slotd with one connection to it.
+// A slotd of ten slots with one connection to it; in a container with limits by control groups where an engine is
+// named.
 struct Target {
   SlotdProcess process;
   Caller caller;

@@ -53,7 +53,7 @@ std::string table_line(const Row& row) {
   const std::string value = row.error ? "-" : format_number(row.value()) + " " + row.unit;
   const std::string& note = row.error ? row.error->message : row.detail;
   char line[1024];
-  std::snprintf(line, sizeof line, "%-2s%-58s %12s %14s  %-12s %s", row.hard ? "*" : "", row.what.c_str(),
+  std::snprintf(line, sizeof line, "%-2s%-70s %12s %14s  %-12s %s", row.hard ? "*" : "", row.what.c_str(),
                 value.c_str(), budget_text(row).c_str(), verdict(row).c_str(), note.c_str());
   return line;
 }

@@ -137,17 +137,22 @@ Expected<SlotdProcess> SlotdProcess::start(const std::string& binary, int slots)
   ready->write.reset();
   const auto port = read_port(ready->read.get());
   if (!port) return tl::unexpected(port.error());
-  process.port_ = *port;
+  process.where_ = *port;
   return process;
 }
 
+SlotdProcess::SlotdProcess(AgentProcess agent, int pid, Endpoint where)
+    : pid_(pid), where_(std::move(where)), agent_(std::move(agent)) {}
+
 SlotdProcess::SlotdProcess(SlotdProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
-      port_(other.port_),
+      where_(std::move(other.where_)),
+      agent_(std::move(other.agent_)),
       lifeline_(std::move(other.lifeline_)),
       data_dir_(std::exchange(other.data_dir_, {})) {}
 
 SlotdProcess::~SlotdProcess() {
+  if (agent_) return;
   lifeline_.reset();
   for (int waited = 0; pid_ > 0; ++waited) {
     if (::waitpid(pid_, nullptr, WNOHANG) != 0) break;
@@ -172,6 +177,16 @@ std::vector<int> SlotdProcess::descendants() const {
     if (is_below(all, pid, pid_)) below.push_back(pid);
   }
   return below;
+}
+
+void SlotdProcess::keep_to(const cpu_set_t& cores) const {
+  std::vector<int> all = descendants();
+  all.push_back(pid_);
+  for (const int pid : all) {
+    std::error_code gone;
+    for (const auto& task : std::filesystem::directory_iterator(proc_file(pid, "task"), gone))
+      ::sched_setaffinity(std::atoi(task.path().filename().c_str()), sizeof cores, &cores);
+  }
 }
 
 ProcessCount SlotdProcess::count_descendants() const {
