@@ -20,6 +20,8 @@ namespace berth {
 // Code points of valid UTF-8 text; each invalid byte counts as one.
 [[nodiscard]] std::size_t utf8_length(std::string_view text);
 [[nodiscard]] std::string_view trim(std::string_view text);  // ASCII white space at both ends
+// The parts between separators, empty ones too; none after the last separator. They are views of `text`.
+[[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 
 [[nodiscard]] std::string to_hex(std::string_view bytes);
 [[nodiscard]] std::string base64_encode(std::string_view bytes);
@@ -28,7 +30,7 @@ namespace berth {
 
 // Percent-decoding of a URL path or query part; nothing on a bad escape or an encoded NUL.
 [[nodiscard]] std::optional<std::string> percent_decode(std::string_view text);
-[[nodiscard]] std::string percent_encode(std::string_view text);  // everything but unreserved characters
+[[nodiscard]] std::string percent_encode(std::string_view text);       // everything but unreserved characters
 [[nodiscard]] std::string percent_encode_path(std::string_view text);  // leaves '/' as it is
 
 // "512MiB", "2GiB", "100kB", "64KiB", "10B": a unit is required, binary and decimal both known. Error code "bad_size".
@@ -43,6 +45,7 @@ namespace berth {
 [[nodiscard]] bool is_execution_id(std::string_view text);
 
 // The candidate within edit distance 3 that is nearest to `word`, for "did you mean"; nothing when none is near.
-[[nodiscard]] std::optional<std::string> nearest_word(std::string_view word, const std::vector<std::string>& candidates);
+[[nodiscard]] std::optional<std::string> nearest_word(std::string_view word,
+                                                      const std::vector<std::string>& candidates);
 
 }  // namespace berth

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mounts.hpp"
 #include "berth/container_spec.hpp"
 #include "berth/error.hpp"
 
@@ -49,7 +50,7 @@ inline constexpr std::uint64_t kMostCopiedBytes = std::uint64_t{4} << 30;
 [[nodiscard]] Expected<void> copy_directory(const std::string& source, const std::string& target,
                                             std::uint64_t most_bytes = kMostCopiedBytes);
 
-// Whether the text of /proc/self/mountinfo names a mount point strictly below `directory`.
-[[nodiscard]] bool has_mounts_below(std::string_view mountinfo, const std::string& directory);
+// Whether one of the mount points is strictly below `directory`.
+[[nodiscard]] bool has_mounts_below(const std::vector<Mount>& mounts, const std::string& directory);
 
 }  // namespace berth::isolation

@@ -13,30 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFieldsBeforePoint = 4;  // of a line of mountinfo
-
 // An image's own; the server's directory would take the image's place there.
 const std::set<std::string> kOfImages = {"bin", "boot", "etc", "home", "lib", "lib64", "media", "mnt",
                                          "opt", "root", "run", "sbin", "srv", "usr",   "var"};
-
-// The kernel writes space, tab, newline and backslash as \ooo.
-std::string plain_point(std::string_view escaped) {
-  std::string plain;
-  for (std::size_t i = 0; i < escaped.size(); ++i) {
-    if (escaped[i] == '\\' && i + 3 < escaped.size()) {
-      plain += static_cast<char>((escaped[i + 1] - '0') * 64 + (escaped[i + 2] - '0') * 8 + (escaped[i + 3] - '0'));
-      i += 3;
-    } else {
-      plain += escaped[i];
-    }
-  }
-  return plain;
-}
-
-std::string_view after_field(std::string_view line) {
-  const auto end = line.find(' ');
-  return end == std::string_view::npos ? std::string_view() : line.substr(end + 1);
-}
 
 bool lies_in(const fs::path& directory, const std::string& path) {
   return path == directory.string() || path.starts_with(directory.string() + "/");
@@ -44,10 +23,10 @@ bool lies_in(const fs::path& directory, const std::string& path) {
 
 class ImageLayout {
  public:
-  ImageLayout(const LayoutOptions& options, std::string mountinfo)
+  ImageLayout(const LayoutOptions& options, std::vector<Mount> mounts)
       : options_(options),
         top_(options.root == RootMode::container ? "/" : options.rootfs),
-        mountinfo_(std::move(mountinfo)) {}
+        mounts_(std::move(mounts)) {}
 
   Expected<std::vector<LayoutEntry>> run() {
     if (auto good = check_work_dir(); !good) return tl::unexpected(good.error());
@@ -97,7 +76,7 @@ class ImageLayout {
   // The lower directory of an overlay in a user namespace has no mounts below it.
   Expected<void> add_directory(const fs::path& path, const std::string& name) {
     std::string source = path.string();
-    if (has_mounts_below(mountinfo_, source)) {
+    if (has_mounts_below(mounts_, source)) {
       source = options_.work_dir + "/copies/" + name;
       std::error_code error;
       fs::create_directories(options_.work_dir + "/copies", error);
@@ -110,28 +89,23 @@ class ImageLayout {
 
   const LayoutOptions& options_;
   const std::string top_;
-  const std::string mountinfo_;
+  const std::vector<Mount> mounts_;
   std::vector<LayoutEntry> entries_;
 };
 
 }  // namespace
 
-bool has_mounts_below(std::string_view mountinfo, const std::string& directory) {
+bool has_mounts_below(const std::vector<Mount>& mounts, const std::string& directory) {
   const std::string prefix = directory == "/" ? "/" : directory + "/";
-  while (!mountinfo.empty()) {
-    auto line = mountinfo.substr(0, mountinfo.find('\n'));
-    mountinfo.remove_prefix(std::min(line.size() + 1, mountinfo.size()));
-    for (int skip = 0; skip < kFieldsBeforePoint; ++skip) line = after_field(line);
-    const auto point = plain_point(line.substr(0, line.find(' ')));
-    if (point.size() > prefix.size() && point.starts_with(prefix)) return true;
-  }
-  return false;
+  return std::any_of(mounts.begin(), mounts.end(), [&](const Mount& mount) {
+    return mount.point.size() > prefix.size() && mount.point.starts_with(prefix);
+  });
 }
 
 Expected<std::vector<LayoutEntry>> image_layout(const LayoutOptions& options) {
   auto mountinfo = read_file("/proc/self/mountinfo");
   if (!mountinfo) return tl::unexpected(mountinfo.error());
-  return ImageLayout(options, std::move(*mountinfo)).run();
+  return ImageLayout(options, parse_mounts(*mountinfo)).run();
 }
 
 }  // namespace berth::isolation

@@ -13,9 +13,10 @@
 #include <ctime>
 #include <filesystem>
 #include <set>
-#include <sstream>
 
 #include "base/fd.hpp"
+#include "base/mounts.hpp"
+#include "base/text.hpp"
 
 namespace berth::drivers::docker {
 namespace {
@@ -27,14 +28,6 @@ constexpr std::string_view kFamily = "/berth";
 constexpr long kCpuPeriod = 100'000;  // microseconds
 constexpr int kMakeTries = 10;
 constexpr timespec kMoment{0, 1'000'000};
-
-std::vector<std::string> split_list(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, separator);)
-    if (!part.empty()) parts.push_back(part);
-  return parts;
-}
 
 bool is_useful(const Hierarchy& hierarchy) {
   return std::any_of(hierarchy.controllers.begin(), hierarchy.controllers.end(), [](const std::string& each) {
@@ -116,15 +109,13 @@ std::optional<std::vector<UniqueFd>> lock_all(const std::vector<Hierarchy>& hier
 
 std::vector<Hierarchy> read_hierarchies(std::string_view mountinfo) {
   std::vector<Hierarchy> all;
-  for (const std::string& line : split_list(std::string(mountinfo), '\n')) {
-    const auto words = split_list(line, ' ');
-    const auto dash = std::find(words.begin(), words.end(), "-");
-    if (words.size() < 5 || words.end() - dash < 4 || !dash[1].starts_with("cgroup")) continue;
-    Hierarchy hierarchy{words[4], {}};
-    const bool has_controllers = dash[1] == "cgroup";
-    for (const std::string& option : split_list(dash[3], ','))
-      if (has_controllers && option != "rw" && option != "ro" && option.find('=') == std::string::npos)
-        hierarchy.controllers.push_back(option);
+  for (Mount& mount : parse_mounts(mountinfo)) {
+    if (!mount.type.starts_with("cgroup")) continue;
+    Hierarchy hierarchy{std::move(mount.point), {}};
+    const bool has_controllers = mount.type == "cgroup";
+    for (const auto option : split(mount.options, ','))
+      if (has_controllers && option != "rw" && option != "ro" && option.find('=') == std::string_view::npos)
+        hierarchy.controllers.emplace_back(option);
     all.push_back(std::move(hierarchy));
   }
   return all;

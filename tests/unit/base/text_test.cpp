@@ -41,6 +41,12 @@ INSTANTIATE_TEST_SUITE_P(
         Utf8Vector{"\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42", {kFffd, kFffd, kFffd, kFffd, kFffd, "A", kFffd, kFffd, "B"}},
         Utf8Vector{"0123456789abcdef\xFF", {"0123456789abcdef", kFffd}}));
 
+TEST(Split, KeepsEmptyPartsButNoneAfterTheLastSeparator) {
+  EXPECT_THAT(split("a,,b,", ','), testing::ElementsAre("a", "", "b"));
+  EXPECT_THAT(split("", ','), testing::IsEmpty());
+  EXPECT_THAT(split("one", ','), testing::ElementsAre("one"));
+}
+
 TEST(Utf8, KeepsEveryValidLengthAtItsBorders) {
   for (const std::string_view text :
        {"", "plain", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xEF\xBF\xBF",

@@ -25,13 +25,13 @@ constexpr std::string_view kMounts =
     "25 21 0:5 / /variable/x rw - tmpfs none rw";
 
 TEST(MountsBelow, AreThoseStrictlyBelow) {
-  EXPECT_TRUE(has_mounts_below(kMounts, "/etc"));
-  EXPECT_TRUE(has_mounts_below(kMounts, "/"));
-  EXPECT_FALSE(has_mounts_below(kMounts, "/data"));
-  EXPECT_FALSE(has_mounts_below(kMounts, "/var"));
-  EXPECT_TRUE(has_mounts_below(kMounts, "/variable"));
-  EXPECT_TRUE(has_mounts_below(kMounts, "/odd name"));
-  EXPECT_FALSE(has_mounts_below("", "/etc"));
+  EXPECT_TRUE(has_mounts_below(parse_mounts(kMounts), "/etc"));
+  EXPECT_TRUE(has_mounts_below(parse_mounts(kMounts), "/"));
+  EXPECT_FALSE(has_mounts_below(parse_mounts(kMounts), "/data"));
+  EXPECT_FALSE(has_mounts_below(parse_mounts(kMounts), "/var"));
+  EXPECT_TRUE(has_mounts_below(parse_mounts(kMounts), "/variable"));
+  EXPECT_TRUE(has_mounts_below(parse_mounts(kMounts), "/odd name"));
+  EXPECT_FALSE(has_mounts_below({}, "/etc"));
 }
 
 class ImageDirectory : public ::testing::Test {
