@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A running agent that the tests of one file share: import these fixtures by name."""
+"""Import these fixtures by name: an agent that the tests of one file share, or `fresh_machine as machine` for a place of
+each test's own."""
 import pytest
 
 from agent_harness import Agent, machine_of
@@ -7,6 +8,12 @@ from agent_harness import Agent, machine_of
 
 @pytest.fixture(scope="module")
 def machine(user):
+    with machine_of(user) as one:
+        yield one
+
+
+@pytest.fixture
+def fresh_machine(user):
     with machine_of(user) as one:
         yield one
 

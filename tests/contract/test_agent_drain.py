@@ -4,19 +4,12 @@ import signal
 import threading
 import time
 
-import pytest
-
-from agent_harness import Agent, machine_of
+from agent_fixtures import fresh_machine as machine  # noqa: F401
+from agent_harness import Agent
 from harness import descendants, wait_until
 
 BEGUN = 30
 FORCED_LIMIT = 5 * 2
-
-
-@pytest.fixture
-def machine(user):
-    with machine_of(user) as one:
-        yield one
 
 
 class Running:

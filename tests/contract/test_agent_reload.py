@@ -2,18 +2,11 @@
 """SIGHUP of `berth agent`: jobs, tokens and the log's level are read anew; what is bad changes nothing."""
 import re
 
-import pytest
-
-from agent_harness import POOL, Agent, machine_of
+from agent_fixtures import fresh_machine as machine  # noqa: F401
+from agent_harness import POOL, Agent
 from harness import wait_until
 
 SETTLE = 5 * 10
-
-
-@pytest.fixture
-def machine(user):
-    with machine_of(user) as one:
-        yield one
 
 
 def jobs(agent):

@@ -7,16 +7,11 @@ import stat
 
 import pytest
 
-from agent_harness import START_LIMIT, STOP_LIMIT, Agent, machine_of
+from agent_fixtures import fresh_machine as machine  # noqa: F401
+from agent_harness import START_LIMIT, STOP_LIMIT, Agent
 from harness import LEAK_LIMIT, alive, descendants, wait_until
 
 REFUSED_LIMIT = 5 * 2
-
-
-@pytest.fixture
-def machine(user):
-    with machine_of(user) as one:
-        yield one
 
 
 def test_it_serves_the_jobs_of_its_folder_and_leaves_nothing(machine):

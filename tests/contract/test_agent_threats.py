@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from agent_harness import POOL, Agent, machine_of
+from agent_fixtures import fresh_machine as machine  # noqa: F401
+from agent_harness import POOL, Agent
 from harness import descendants, wait_until
 
 SPIN_SHARE = 0.1           # row 33: less than a tenth of a core while descriptors are exhausted; load does not add to it
@@ -21,12 +22,6 @@ GOOD_CLIENT = 5 * 0.2      # row 40: what a request may take beside those who on
 FIRST_CLIENT = 5 * 4       # the one behind 1,000 idle connections more than there may be: 33 go each 100 ms
 WATCHED = 2.0
 CANARY = "canary-0f8e1d3b5a79"
-
-
-@pytest.fixture
-def machine(user):
-    with machine_of(user) as one:
-        yield one
 
 
 def descriptors(agent):

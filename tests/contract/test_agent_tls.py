@@ -14,7 +14,8 @@ import threading
 
 import pytest
 
-from agent_harness import START_LIMIT, Agent, machine_of, read_line
+from agent_fixtures import fresh_machine as machine  # noqa: F401
+from agent_harness import START_LIMIT, Agent, read_line
 from certificates import Authority, common_name
 from wire import Wire
 
@@ -27,12 +28,6 @@ SECRET = "op-secret-0123456789"
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def machine(user):
-    with machine_of(user) as one:
-        yield one
 
 
 def install(machine, pair, key_mode=0o600):
