@@ -2,15 +2,11 @@
 // A container on its way up, and what is heard of it.
 #include "drivers/docker/container.hpp"
 
-#include <sys/stat.h>
-
 #include <boost/asio/post.hpp>
-#include <cerrno>
 
 #include "base/fd.hpp"
 #include "base/http/await.hpp"
 #include "base/text.hpp"
-#include "drivers/docker/seccomp.hpp"
 #include "drivers/ready_line.hpp"
 
 namespace berth::drivers::docker {
@@ -21,45 +17,9 @@ constexpr std::chrono::milliseconds kReadyPace{10};
 constexpr std::chrono::seconds kLastWordsLimit{5};
 constexpr unsigned kLastWordsLines = 20;
 constexpr std::size_t kLastWordsBytes = 2000;
-constexpr std::size_t kMostMounts = std::size_t{4} << 20;
-
-Expected<void> make_private_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return fail_errno("creating " + path, errno);
-}
 
 tl::unexpected<Error> was_stopped() {
   return fail("stopped", "it was stopped while it started");
-}
-
-Expected<void> check_engine(const EngineFacts& engine) {
-  if (engine.system != "linux")
-    return fail("engine_unsuitable", "the Docker Engine runs " + engine.system + " containers", "switch it to Linux");
-  if (engine.remaps_users)
-    return fail("engine_unsuitable",
-                "the Docker Engine gives containers other users (userns-remap), who cannot reach this agent's folder",
-                "take userns-remap out of its configuration; slots have user namespaces of their own");
-  return {};
-}
-
-// The engine looks for the folders of this agent on its own machine, and does so before it makes anything.
-bool lacks_our_folders(const Error& error) {
-  return error.message.find("bind source path does not exist") != std::string::npos;
-}
-
-Error elsewhere(const std::string& engine) {
-  return Error{"docker_elsewhere",
-               "the Docker Engine at " + engine +
-                   " does not see this agent's folders: it runs on another machine, whose containers this version does "
-                   "not reach",
-               "run an agent on that machine, and name it with BERTH_ADDR"};
-}
-
-// None where it cannot be read: slotd says which limits it misses.
-std::vector<Hierarchy> hierarchies_for(const EngineFacts& engine) {
-  if (!engine.cgroup_v1 || !engine.cgroupfs) return {};
-  const auto mounts = read_file("/proc/self/mountinfo", kMostMounts);
-  return mounts ? read_hierarchies(*mounts) : std::vector<Hierarchy>{};
 }
 
 }  // namespace
@@ -97,7 +57,6 @@ asio::awaitable<Expected<void>> Container::start() {
   if (!image) co_return tl::unexpected(image.error());
   if (over()) co_return was_stopped();
   auto done = co_await create(*image);
-  if (done && !over()) done = co_await send_program(*image);
   if (done && !over()) done = co_await launch();
   if (!done) co_return done;
   co_return co_await become_ready();
@@ -111,63 +70,6 @@ asio::awaitable<Expected<ImageFacts>> Container::find_image() {
   yard_->images->forget(wanted_.image, image_);
   if (!image) co_return was_stopped();
   co_return std::move(*image);
-}
-
-Expected<void> Container::make_folders() const {
-  for (const std::string& path : {containers_path(yard_->options.state_dir), paths_.root})
-    if (auto made = make_private_folder(path); !made) return made;
-  return {};
-}
-
-asio::awaitable<Expected<void>> Container::create(const ImageFacts& image) {
-  const auto engine = co_await yard_->engine->facts(answer_by());
-  if (!engine) co_return tl::unexpected(engine.error());
-  if (auto suitable = check_engine(*engine); !suitable) co_return suitable;
-  if (auto made = make_folders(); !made) co_return made;
-  if (auto groups = SlotGroups::make(wanted_, hierarchies_for(*engine))) groups_.emplace(std::move(*groups));
-  CreateRequest request;
-  request.wanted = wanted_;
-  request.image = image;
-  request.engine = *engine;
-  request.agent_id = yard_->options.agent_id;
-  request.state = paths_.root;
-  request.seccomp = seccomp_profile();
-  if (groups_) request.group_parent = groups_->parent();
-  if (groups_) request.groups = groups_->mounts();
-  request.lonely_limit = yard_->options.lonely_limit;
-  request.engine_removes = yard_->options.engine_removes;
-  const std::string body = create_body(request);
-  auto id = co_await create_once(body);
-  if (!id && lacks_our_folders(id.error())) id = tl::unexpected(elsewhere(yard_->engine->where()));
-  if (!id) co_return tl::unexpected(id.error());
-  engine_id_ = std::move(*id);
-  co_return Expected<void>();
-}
-
-// A name in use is that of a container which this agent had made although it never heard so, or somebody else's.
-asio::awaitable<Expected<std::string>> Container::create_once(const std::string& body) {
-  const std::string name = container_name(wanted_.spec.id);
-  create_asked_ = true;
-  auto id = co_await yard_->engine->create(name, body, answer_by());
-  if (id || id.error().code != "engine_conflict") co_return id;
-  const auto own = co_await find_own();
-  if (!own || own->empty()) co_return id;
-  const auto removed = co_await yard_->engine->remove(*own, answer_by());
-  if (!removed) co_return tl::unexpected(removed.error());
-  id = co_await yard_->engine->create(name, body, answer_by());
-  co_return id;
-}
-
-asio::awaitable<Expected<void>> Container::send_program(const ImageFacts& image) {
-  const ContainerSpec spec = inside_spec(wanted_, image);
-  std::vector<FileToSend> files(2);
-  files[0].name = "slotd";
-  files[0].mode = 0755;
-  files[0].path = yard_->options.slotd;
-  files[1].name = "config.json";
-  files[1].content = container_spec_to_json(spec);
-  const std::string folder = kHome;
-  return yard_->engine->send_files(engine_id_, folder, std::move(files), answer_by());
 }
 
 asio::awaitable<Expected<void>> Container::launch() {

@@ -59,7 +59,7 @@ class Container : public std::enable_shared_from_this<Container> {
   [[nodiscard]] asio::awaitable<Expected<ImageFacts>> find_image();
   [[nodiscard]] asio::awaitable<Expected<void>> create(const ImageFacts& image);
   [[nodiscard]] asio::awaitable<Expected<std::string>> create_once(const std::string& body);
-  [[nodiscard]] asio::awaitable<Expected<void>> send_program(const ImageFacts& image);
+  [[nodiscard]] asio::awaitable<Expected<void>> send_program();
   [[nodiscard]] asio::awaitable<Expected<void>> launch();
   [[nodiscard]] asio::awaitable<Expected<void>> become_ready();
   [[nodiscard]] Expected<void> make_folders() const;

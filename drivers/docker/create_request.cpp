@@ -15,14 +15,14 @@ std::string in_home(const std::string& name) {
 
 Json arguments(const CreateRequest& request) {
   return Json{"--listen",       "unix:" + in_home("run/sock"),
-              "--config",       in_home("config.json"),
+              "--config",       in_home("run/config.json"),
               "--data-dir",     in_home("data"),
               "--ready-file",   in_home("run/ready.json"),
               "--lonely-limit", std::to_string(request.lonely_limit.count())};
 }
 
-Json bind_mount(const std::string& source, const std::string& target) {
-  return Json{{"Type", "bind"}, {"Source", source}, {"Target", target}, {"ReadOnly", false}};
+Json bind_mount(const std::string& source, const std::string& target, bool read_only = false) {
+  return Json{{"Type", "bind"}, {"Source", source}, {"Target", target}, {"ReadOnly", read_only}};
 }
 
 Json labels(const CreateRequest& request) {
@@ -34,11 +34,12 @@ Json labels(const CreateRequest& request) {
 }
 
 Json mounts(const CreateRequest& request) {
-  // A volume, so that there is a place for slotd in an image whose root cannot be written.
+  // A volume, so that there is a place for slotd's data in an image whose root cannot be written.
   Json all = Json::array();
-  const Json options{{"Labels", labels(request)}};
+  const Json options{{"Labels", labels(request)}, {"NoCopy", true}};
   all.push_back(Json{{"Type", "volume"}, {"Target", kHome}, {"VolumeOptions", options}});
   all.push_back(bind_mount(request.state, in_home("run")));
+  if (!request.program.empty()) all.push_back(bind_mount(request.program, in_home("slotd"), true));
   for (const HostMount& each : request.groups) all.push_back(bind_mount(each.source, each.target));
   return all;
 }

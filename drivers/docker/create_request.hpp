@@ -24,7 +24,8 @@ struct CreateRequest {
   ImageFacts image;
   EngineFacts engine;
   std::string agent_id;
-  std::string state;              // folder of this machine that becomes HOME/run
+  std::string state;              // folder of this machine that becomes HOME/run, with config.json in it
+  std::string program;            // slotd on this machine; empty: it will be sent
   std::string seccomp;            // the profile, JSON
   std::string group_parent;       // empty: the engine's own place
   std::vector<HostMount> groups;  // delegated control groups

@@ -207,6 +207,11 @@ asio::awaitable<void> FakeEngine::create(http::Exchange& exchange) {
   std::string conflict = message_json("Conflict. The container name \"/" + name + "\" is already in use");
   if (find(name) != nullptr) co_return co_await answer_engine(exchange, 409, std::move(conflict));
   const auto creation = parse_json(*body);
+  if (!unseen.empty() && body->find("\"Source\":\"" + unseen + "\"") != std::string::npos) {
+    std::string lacking =
+        message_json("invalid mount config for type \"bind\": bind source path does not exist: " + unseen);
+    co_return co_await answer_engine(exchange, 400, std::move(lacking));
+  }
   EngineContainer container;
   container.name = name;
   container.labels = (*creation)["Labels"].get<std::map<std::string, std::string>>();

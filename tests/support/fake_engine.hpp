@@ -56,6 +56,7 @@ class FakeEngine {
   std::set<std::string> silent;               // "POST /containers/create": done, and never answered
   std::string ready_line = R"({"ok":true,"boot_id":"boot-1"})";  // empty: slotd never says anything
   bool die_at_start = false;
+  std::string unseen;        // a path of this machine that the engine's does not have
   std::string refuse_start;  // 404 with these words; the container is removed before they are sent
   bool stubborn = false;     // does not end by SIGTERM
 

@@ -28,18 +28,27 @@ TEST_F(DockerDriverTest, StartsWhatIsWantedAndTellsItsAddressAndBoot) {
   EXPECT_EQ(engine->find("berth-c1")->labels.at("io.berth.job"), "job-1");
 }
 
-TEST_F(DockerDriverTest, PutsTheServerAndItsConfigurationIntoTheContainer) {
+TEST_F(DockerDriverTest, TheContainerFindsTheServerAndItsConfiguration) {
+  bring_up("c1");
+  const std::string& body = engine->find("berth-c1")->body;
+  EXPECT_THAT(body, HasSubstr(R"("ReadOnly":true,"Source":")" + slotd + R"(","Target":"/.berth/slotd")"));
+  EXPECT_THAT(body, HasSubstr(R"("--config","/.berth/run/config.json")"));
+  EXPECT_EQ(engine->find("berth-c1")->files, "");
+  const auto config = read_file(folder("c1") + "/config.json");
+  ASSERT_TRUE(config.has_value());
+  EXPECT_THAT(*config, HasSubstr("\"image_env\":[\"PATH=/bin\",\"A=b\"]"));
+  EXPECT_THAT(*config, HasSubstr("\"user\":\"app\""));
+}
+
+TEST_F(DockerDriverTest, TheServerIsSentToAnEngineThatDoesNotSeeItsFile) {
+  engine->unseen = slotd;
   bring_up("c1");
   const std::string& tar = engine->find("berth-c1")->files;
-  std::string program;
   ASSERT_TRUE(read_file(slotd).has_value());
-  program = *read_file(slotd);
   EXPECT_THAT(tar, StartsWith("slotd"));
-  EXPECT_THAT(tar, HasSubstr(program));
-  EXPECT_THAT(tar, HasSubstr("config.json"));
-  EXPECT_THAT(tar, HasSubstr("\"image_env\":[\"PATH=/bin\",\"A=b\"]"));
-  EXPECT_THAT(tar, HasSubstr("\"user\":\"app\""));
+  EXPECT_THAT(tar, HasSubstr(*read_file(slotd)));
   EXPECT_EQ(tar.size() % 512, 0U);
+  EXPECT_THAT(engine->find("berth-c1")->body, ::testing::Not(HasSubstr(slotd)));
 }
 
 TEST_F(DockerDriverTest, StopsWhatIsNoLongerWantedAndLeavesNothing) {
