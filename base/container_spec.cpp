@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/allow_list.hpp"
 #include "base/json.hpp"
 #include "base/spec_reader.hpp"
 
@@ -37,12 +38,17 @@ bool is_limit_name(const std::string& name) {
   return std::find(kLimitNames.begin(), kLimitNames.end(), name) != kLimitNames.end();
 }
 
+bool is_allow_pattern(const std::string& text) {
+  return parse_allow_pattern(text).has_value();
+}
+
 void read_slot(SpecReader reader, SlotSpec& slot) {
   reader.optional_number("cpu", slot.cpu, kMaxCores);
   reader.integer("memory_bytes", slot.memory_bytes, kMinMemory, kMaxBytes);
   reader.integer("pids", slot.pids, 1, kMaxPids);
   reader.integer("disk_bytes", slot.disk_bytes, kMinDisk, kMaxBytes);
-  reader.choice("network", slot.network, network_mode_from_string, "none or full");
+  reader.choice("network", slot.network, network_mode_from_string, "none, full or allow");
+  reader.texts("allow", slot.allow, is_allow_pattern, "a name, *.NAME or an address, with or without :PORT");
   reader.choice("storage", slot.storage, storage_mode_from_string, "memory or host");
   reader.optional_integer("output_kill_bytes", slot.output_kill_bytes, 1, kMaxBytes);
   reader.refuse_unknown_keys();
@@ -79,6 +85,7 @@ Json slot_to_json(const SlotSpec& slot) {
            {"disk_bytes", slot.disk_bytes},
            {"network", to_string(slot.network)},
            {"storage", to_string(slot.storage)}};
+  if (!slot.allow.empty()) out["allow"] = slot.allow;
   if (slot.cpu) out["cpu"] = *slot.cpu;
   if (slot.output_kill_bytes) out["output_kill_bytes"] = *slot.output_kill_bytes;
   return out;
@@ -97,6 +104,11 @@ Expected<ContainerSpec> container_spec_from_json(std::string_view text) {
     return fail("bad_spec", "measures_off: strict isolation leaves no measure out", "set isolation to best-effort");
   }
   if (error) return tl::unexpected(*std::move(error));
+  const bool lists = !spec.slot.allow.empty();
+  if (lists != (spec.slot.network == NetworkMode::allow) || spec.slot.allow.size() > kMostAllowed) {
+    return fail("bad_spec", "slot.network: allow goes with 1 to " + std::to_string(kMostAllowed) +
+                                " entries of slot.allow, and only it does");
+  }
   return spec;
 }
 

@@ -7,7 +7,8 @@ namespace {
 
 constexpr EnumNames<IsolationLevel, 3> kLevels{
     {{IsolationLevel::strict, "strict"}, {IsolationLevel::best_effort, "best-effort"}, {IsolationLevel::none, "none"}}};
-constexpr EnumNames<NetworkMode, 2> kNetworks{{{NetworkMode::none, "none"}, {NetworkMode::full, "full"}}};
+constexpr EnumNames<NetworkMode, 3> kNetworks{
+    {{NetworkMode::none, "none"}, {NetworkMode::full, "full"}, {NetworkMode::allow, "allow"}}};
 constexpr EnumNames<StorageMode, 2> kStorages{{{StorageMode::memory, "memory"}, {StorageMode::host, "host"}}};
 constexpr EnumNames<RootMode, 2> kRoots{{{RootMode::machine, "machine"}, {RootMode::container, "container"}}};
 

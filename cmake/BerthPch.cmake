@@ -38,6 +38,6 @@ endfunction()
 berth_share_pch(berth_pch_plain HEADERS ${std_headers} <nlohmann/json.hpp>
   USERS berth_base berth_isolation berth_jobs berth_pool berth_terminal berth_config berth_events)
 berth_share_pch(berth_pch_asio HEADERS ${std_headers} <nlohmann/json.hpp> ${asio_headers} DEPS berth_asio
-  USERS berth_http berth_client berth_slotd_core berth_drivers berth_driver_docker berth_driver_local
+  USERS berth_http berth_client berth_proxy berth_slotd_core berth_drivers berth_driver_docker berth_driver_local
     berth_driver_registry berth_inputs berth_link berth_runtime berth_api
     berth_executor berth_daemon berth_cli)

@@ -212,6 +212,12 @@ tl::unexpected<Error> refuse(const Gap& gap) {
               (gap.hint.empty() ? "" : gap.hint + ", or ") + std::string(kBestEffort));
 }
 
+tl::unexpected<Error> refuse_allow(const std::vector<Gap>& gaps) {
+  std::string why = "slot.network: allow needs slots with a network of their own";
+  if (!gaps.empty()) why += ": " + gaps.front().why;
+  return fail("isolation", std::move(why), gaps.empty() ? "set `isolation: strict`" : gaps.front().hint);
+}
+
 }  // namespace
 
 Expected<IsolationPlan> make_plan(const ContainerSpec& spec, const Abilities& abilities) {
@@ -232,6 +238,8 @@ Expected<IsolationPlan> make_plan(const ContainerSpec& spec, const Abilities& ab
   }
   for (const auto& name : spec.measures_off) plan.notes.push_back(name + " is switched off (measures_off)");
   put_in_force(plan, gaps);
+  // Not even best-effort: without a network of its own a slot would go past its proxy.
+  if (spec.slot.network == NetworkMode::allow && !has(plan.in_force, network_namespace)) return refuse_allow(gaps);
   plan.writable_root = root_is_writable(plan, abilities);
   add_root_notes(abilities, plan);
   return plan;

@@ -30,7 +30,7 @@ enum class Kind : std::uint16_t {
   kill_all,
   signal_foreground,  // with one descriptor: a terminal
   // from the keeper
-  built,  // with two descriptors: root, workspace
+  built,  // with descriptors: root, workspace, the proxy's listening socket where one was asked for
   build_failed,
   start_failed,
   exited,
@@ -91,6 +91,8 @@ struct Describe {
   std::uint32_t gid = 0;
   std::uint32_t group_count = 0;
   std::uint32_t groups[kMostGroups] = {};
+  std::uint32_t proxy_port = 0;  // a socket that listens there on the slot's loopback comes with Built; 0: none
+  std::uint32_t padding = 0;
 };
 
 enum StartFlags : std::uint32_t {

@@ -78,6 +78,7 @@ void Room::Impl::begin_destroy() {
   if (reaped_ || pid_ < 0) return;
   root_.reset();
   workspace_.reset();
+  listener_.reset();
   control_.reset();
   gone_ = true;
   events_.clear();
@@ -155,6 +156,9 @@ int Room::root_fd() const {
 }
 int Room::workspace_fd() const {
   return impl_->workspace_.get();
+}
+UniqueFd Room::take_listener() {
+  return std::move(impl_->listener_);
 }
 std::uint32_t Room::host_uid() const {
   return impl_->host_id_of(impl_->user().uid, ::geteuid());

@@ -26,6 +26,9 @@
 
 namespace berth::isolation {
 
+// Where slots whose network is `allow` find their proxy, on their own loopback.
+inline constexpr std::uint16_t kProxyPort = 3128;
+
 // All that the keeper knows of a command. Environment is exactly `env`; nothing is inherited.
 struct Command {
   std::vector<std::string> argv;  // argv[0] is looked up in the PATH of `env` inside the slot when it has no slash
@@ -142,6 +145,9 @@ class Room {
   // Descriptors (O_PATH) of the slot's root and of /workspace, valid after Ready; -1 before and after begin_destroy().
   [[nodiscard]] int root_fd() const;
   [[nodiscard]] int workspace_fd() const;
+  // Network `allow`: the socket that listens at 127.0.0.1:kProxyPort inside the slot, once, after Ready. The slot's network
+  // lives as long as this or any connection of it. None otherwise.
+  [[nodiscard]] UniqueFd take_listener();
   // Host ids that own what the slot's commands make: file work by slotd is done under these (setfsuid).
   [[nodiscard]] std::uint32_t host_uid() const;
   [[nodiscard]] std::uint32_t host_gid() const;

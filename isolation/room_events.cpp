@@ -54,8 +54,9 @@ void Room::Impl::decode(Incoming& packet) {
 
 void Room::Impl::take_built(Incoming& packet) {
   protocol::Built built;
+  const bool proxied = shared_.spec.slot.network == NetworkMode::allow;
   if (!protocol::parse(packet.bytes.data(), packet.bytes.size(), protocol::Kind::built, built) ||
-      packet.fds.size() != 2) {
+      packet.fds.size() != (proxied ? 3 : 2)) {
     return take_failure(packet);
   }
   building_ = false;
@@ -70,6 +71,7 @@ void Room::Impl::take_built(Incoming& packet) {
   }
   root_ = std::move(packet.fds[0]);
   workspace_ = std::move(packet.fds[1]);
+  if (proxied) listener_ = std::move(packet.fds[2]);
   events_.emplace_back(Ready{seen, built.processes, built.workspace_entries, built.open_sockets});
 }
 

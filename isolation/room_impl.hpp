@@ -104,6 +104,7 @@ class Room::Impl {
   pid_t pid_ = -1;
   UniqueFd root_;
   UniqueFd workspace_;
+  UniqueFd listener_;
   std::unique_ptr<Cgroup> group_;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/allow_list.hpp"
 #include "base/json.hpp"
 #include "base/names.hpp"
 #include "jobs/scalar.hpp"
@@ -70,12 +71,24 @@ const std::vector<NodePtr>& items(const Node* map, std::string_view key) {
   return node == nullptr ? none : node->items;
 }
 
+// Patterns that check_rules() complains about are left out.
+void build_network(const Node* slot, SlotSpec& spec) {
+  take_word(slot, "network", spec.network, network_mode_from_string);
+  const Node* allow = find(find(slot, "network"), "allow");
+  if (allow == nullptr) return;
+  spec.network = NetworkMode::allow;
+  for (const NodePtr& node : allow->items) {
+    const auto pattern = parse_allow_pattern(read_text(*node).value_or(""));
+    if (pattern) spec.allow.push_back(to_string(*pattern));
+  }
+}
+
 void build_slot(const Node* slot, Job& job) {
   take(slot, "cpu", job.slot.cpu);
   take_size(slot, "memory", job.slot.memory_bytes);
   take_count(slot, "pids", job.slot.pids);
   take_size(slot, "disk", job.slot.disk_bytes);
-  take_word(slot, "network", job.slot.network, network_mode_from_string);
+  build_network(slot, job.slot);
   take_word(slot, "storage", job.slot.storage, storage_mode_from_string);
   take_size(slot, "output_kill", job.slot.output_kill_bytes);
   for (const char* limit : {"cpu", "memory", "pids", "disk"}) {

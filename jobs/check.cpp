@@ -114,7 +114,8 @@ void Checker::value(const Node& node, const KeyRule& rule, const std::string& pa
     }
   }
   if (rule.object != nullptr && node.kind == NodeKind::map) {
-    if (rule.shape == Shape::object || rule.shape == Shape::integer) return object(node, *rule.object, path);
+    if (rule.shape == Shape::object || rule.shape == Shape::integer || rule.shape == Shape::word)
+      return object(node, *rule.object, path);
   }
   if (!accepts(node, rule)) return wrong(node, path, expected(rule), advice(node, rule));
   inside(node, rule, path);

@@ -48,8 +48,12 @@ std::string value(const KeyRule& rule) {
       return fmt::format("a size from {} to {}, for example 512MiB", with_unit(min, kSizes), with_unit(max, kSizes));
     case Shape::duration:
       return fmt::format("a duration from {} to {}, for example 10s", with_unit(min, kTimes), with_unit(max, kTimes));
-    case Shape::word: return either(rule.words);
-    case Shape::text_list: return "a list of texts";
+    case Shape::word: {
+      auto words = rule.words;
+      if (rule.object != nullptr) words.emplace_back("a map");
+      return either(words);
+    }
+    case Shape::text_list: return rule.pattern.empty() ? "a list of texts" : std::string(rule.pattern_in_words);
     case Shape::scalar_map: return "a map of names to texts";
     case Shape::object: return "a map";
     case Shape::object_list: return "a list of maps";

@@ -5,9 +5,17 @@
 namespace berth::jobs {
 namespace {
 
-std::string_view refuse_allow(const Node& value) {
-  const bool asks = (value.kind == NodeKind::scalar && value.text == "allow") || find(&value, "allow") != nullptr;
-  return asks ? "a list of allowed hosts is not supported yet by this version; use none or full" : "";
+const ObjectRule& network_rule() {
+  static const ObjectRule rule{{
+      {.key = "allow",
+       .shape = Shape::text_list,
+       .about = "Whom slots may reach, through a proxy of their own: HOST, *.HOST or an address, each with or without "
+                ":PORT (else 80 and 443).",
+       .required = true,
+       .pattern = R"(((\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?)",
+       .pattern_in_words = "a list of hosts"},
+  }};
+  return rule;
 }
 
 }  // namespace
@@ -67,10 +75,11 @@ const ObjectRule& slot_rule() {
        .default_json = "\"256MiB\""},
       {.key = "network",
        .shape = Shape::word,
-       .about = "none: the slot's own loopback only; full: the container's.",
+       .about =
+           "none: the slot's own loopback only; full: the container's; {allow: [...]}: that, and the hosts listed.",
        .words = {"none", "full"},
-       .default_json = "\"none\"",
-       .refuse = refuse_allow},
+       .object = &network_rule(),
+       .default_json = "\"none\""},
       {.key = "storage",
        .shape = Shape::word,
        .about = "memory: a tmpfs; host: a directory that outlives the slot.",

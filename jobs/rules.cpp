@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/allow_list.hpp"
 #include "jobs/build.hpp"
+#include "jobs/scalar.hpp"
 
 namespace berth::jobs {
 namespace {
@@ -12,6 +14,7 @@ class Rules {
     image();
     containers();
     network();
+    allowed();
     settings_of_other_drivers();
   }
 
@@ -45,6 +48,30 @@ class Rules {
       complaints_.add(place("containers", "spare"), "containers.spare is " + std::to_string(wanted.spare) +
                                                         ", more than the " + std::to_string(slots) +
                                                         " slots there can be");
+    }
+  }
+
+  void allowed() {
+    const Node* network = find(find(&root_, "slot"), "network");
+    const Node* allow = find(network, "allow");
+    if (allow == nullptr || allow->kind != NodeKind::list) return;
+    if (allow->items.empty() || allow->items.size() > kMostAllowed) {
+      complaints_.add(allow->place, "slot.network.allow: 1 to " + std::to_string(kMostAllowed) +
+                                        " hosts are expected; for none at all write network: none");
+    }
+    for (std::size_t i = 0; i < allow->items.size(); ++i) {
+      const Node& item = *allow->items[i];
+      const auto text = item.broken ? std::nullopt : read_text(item);
+      if (!text) continue;
+      if (const auto pattern = parse_allow_pattern(*text); !pattern) {
+        complaints_.add(item.place, "slot.network.allow." + std::to_string(i) + ": " + in_quotes(*text) + ": " +
+                                        pattern.error().message);
+      }
+    }
+    if (job_.isolation == IsolationLevel::none) {
+      complaints_.add(network->place,
+                      "slot.network: allow needs slots with a network of their own, which isolation: "
+                      "none does not give; use isolation: strict");
     }
   }
 

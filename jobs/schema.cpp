@@ -43,7 +43,12 @@ Json value_schema(const KeyRule& rule) {
     case Shape::size: return {{"type", "string"}, {"pattern", kSizePattern}};
     case Shape::duration: return {{"type", "string"}, {"pattern", kDurationPattern}};
     case Shape::word: return {{"enum", rule.words}};
-    case Shape::text_list: return {{"type", "array"}, {"items", {{"type", "string"}}}};
+    case Shape::text_list: {
+      Json list{{"type", "array"}, {"items", {{"type", "string"}}}};
+      if (!rule.pattern.empty()) list["items"] = text_schema(rule.pattern);
+      if (rule.required) list["minItems"] = 1;
+      return list;
+    }
     case Shape::scalar_map:
       return {{"type", "object"},
               {"propertyNames", {{"pattern", '^' + std::string(rule.pattern) + '$'}}},
@@ -60,7 +65,8 @@ Json key_schema(const KeyRule& rule) {
   Json alternatives = Json::array();
   if (rule.none) alternatives.push_back({{"const", "none"}});
   alternatives.push_back(value_schema(rule));
-  if (rule.object != nullptr && rule.shape == Shape::integer) alternatives.push_back(object_schema(*rule.object));
+  const bool or_map = rule.shape == Shape::integer || rule.shape == Shape::word;
+  if (rule.object != nullptr && or_map) alternatives.push_back(object_schema(*rule.object));
   Json schema = alternatives.size() == 1 ? alternatives.front() : Json{{"anyOf", alternatives}};
   schema["description"] = rule.about;
   if (!rule.default_json.empty()) {

@@ -12,6 +12,7 @@ namespace berth::slotd {
 namespace {
 
 constexpr int kLongestLonelyLimit = 365 * 24 * 3600;
+constexpr int kLongestIdleLimit = 24 * 3600;
 
 // $NOMAD_ALLOC_DIR/data beats the flag, as the predecessors have it (facts/slot-protocol.md 2.11).
 std::string effective_data_dir(const std::string& flag) {
@@ -79,6 +80,7 @@ Expected<void> check(const Options& options) {
 Expected<Options> parse_options(int argc, char** argv) {
   Options options;
   int lonely_limit = 0;
+  auto proxy_idle_limit = static_cast<int>(options.proxy_idle_limit.count());
   CLI::App app("Runs tool calls in isolated slots of this container.", "berth-slotd");
   app.add_option("--host,--listen", options.listen, "address to listen on, or unix:PATH")->capture_default_str();
   app.add_option("--port", options.port, "TCP port; 0 takes any free one")->capture_default_str();
@@ -96,6 +98,14 @@ Expected<Options> parse_options(int argc, char** argv) {
   app.add_option("--lonely-limit", lonely_limit, "the server ends after so many seconds without a request; 0: never")
       ->check(CLI::Range(0, kLongestLonelyLimit));
   app.add_option("--lifeline-fd", options.lifeline_fd, "the server ends when this descriptor reaches end of file");
+  app.add_option("--proxy-name-servers", options.proxy_name_servers,
+                 "network allow: ADDRESS[:PORT],... to look names up, instead of those of /etc/resolv.conf");
+  app.add_option("--proxy-idle-limit", proxy_idle_limit,
+                 "network allow: a connection that carries nothing for so many seconds is cut")
+      ->check(CLI::Range(1, kLongestIdleLimit))
+      ->capture_default_str();
+  app.add_option("--proxy-unsafe-allow", options.proxy_unsafe_ranges,
+                 "network allow, UNSAFE: lets slots reach this range of addresses (CIDR) though it is not public");
   app.add_flag("--version", options.version, "print the version");
   try {
     app.parse(argc, argv);
@@ -105,6 +115,7 @@ Expected<Options> parse_options(int argc, char** argv) {
     return fail("usage", error.what(), "see berth-slotd --help");
   }
   options.lonely_limit = std::chrono::seconds(lonely_limit);
+  options.proxy_idle_limit = std::chrono::seconds(proxy_idle_limit);
   return options;
 }
 

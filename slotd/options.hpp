@@ -23,6 +23,11 @@ struct Options {
   int lifeline_fd = -1;      // the server ends when this reaches end of file
   // The server ends when nobody has sent a request for so long; 0: never.
   std::chrono::seconds lonely_limit{0};
+  // Network `allow`, this command line only: name servers instead of resolv.conf's, ranges that are reached though they
+  // are not public, and how long a connection may carry nothing.
+  std::string proxy_name_servers;
+  std::vector<std::string> proxy_unsafe_ranges;
+  std::chrono::seconds proxy_idle_limit{600};
   ContainerSpec spec;
   // As given on the command line; what is absent leaves the configuration file's word, or the default.
   std::optional<unsigned> slots;

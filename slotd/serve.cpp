@@ -41,13 +41,40 @@ Expected<void> make_data_dir(const std::string& path) {
                                      "give --data-dir a directory that this user can write"});
 }
 
+// A client's, a destination's, and those of a lookup.
+constexpr rlim_t kFdsPerProxied = 4;
+
+// At most a quarter of the descriptors that there can be.
+proxy::Limits proxy_limits(const ContainerSpec& spec) {
+  proxy::Limits limits;
+  rlimit files{};
+  const rlim_t most = ::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_max / 4 / kFdsPerProxied : 16;
+  limits.connections = std::min<std::size_t>(limits.connections_per_slot * spec.slots, most);
+  return limits;
+}
+
+Expected<proxy::GateOptions> gate_options(const Options& options) {
+  proxy::GateOptions gate;
+  gate.name_servers = options.proxy_name_servers;
+  gate.limits = proxy_limits(options.spec);
+  gate.limits.idle = options.proxy_idle_limit;
+  for (const auto& text : options.proxy_unsafe_ranges) {
+    auto range = proxy::parse_range(text);
+    if (!range) return tl::unexpected<Error>(range.error().within("--proxy-unsafe-allow"));
+    log(LogLevel::warning, "UNSAFE: slots with a proxy may reach addresses that are not public", {{"range", text}});
+    gate.unsafe_ranges.push_back(*range);
+  }
+  return gate;
+}
+
 // As many connections as descriptors allow beside those that the slots need: a full house never keeps a call from
 // having its pipes.
-http::ServerLimits limits_for(unsigned slots) {
+http::ServerLimits limits_for(const ContainerSpec& spec) {
   constexpr rlim_t kOwn = 64;
   constexpr rlim_t kPerSlot = 32;
   http::ServerLimits limits;
-  const rlim_t kept = kOwn + kPerSlot * slots;
+  const rlim_t proxied = spec.slot.network == NetworkMode::allow ? kFdsPerProxied * proxy_limits(spec).connections : 0;
+  const rlim_t kept = kOwn + kPerSlot * spec.slots + proxied;
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return limits;
   files.rlim_cur = std::max(files.rlim_cur, std::min<rlim_t>(files.rlim_max, kept + limits.max_connections));
@@ -59,16 +86,17 @@ http::ServerLimits limits_for(unsigned slots) {
 
 class Service {
  public:
-  Service(const Options& options, std::unique_ptr<isolation::RoomFactory> factory)
+  Service(const Options& options, proxy::GateOptions gate, std::unique_ptr<isolation::RoomFactory> factory)
       : options_(options),
-        app_(context_, AppOptions{options.spec, options.data_dir, options.token_sha256}, std::move(factory)),
+        app_(context_, AppOptions{options.spec, options.data_dir, options.token_sha256, std::move(gate)},
+             std::move(factory)),
         server_(
             context_,
             [this](http::Exchange& exchange) {
               lonely_.heard();
               return app_.handle(exchange);
             },
-            limits_for(options.spec.slots)),
+            limits_for(options.spec)),
         signals_(context_, SIGTERM, SIGINT),
         lifeline_(context_),
         lonely_(context_, options.lonely_limit, [this] { give_up(); }),
@@ -198,11 +226,13 @@ class Service {
 }  // namespace
 
 Expected<void> serve(const Options& options) {
+  auto gate = gate_options(options);
+  if (!gate) return tl::unexpected<Error>(gate.error());
   if (auto made = make_data_dir(options.data_dir); !made) return made;
   auto factory = isolation::RoomFactory::create(options.spec, options.data_dir);
   if (!factory) return tl::unexpected<Error>(factory.error());
   for (const auto& note : (*factory)->plan().notes) log(LogLevel::warning, note);
-  Service service(options, std::move(*factory));
+  Service service(options, std::move(*gate), std::move(*factory));
   return service.run();
 }
 

@@ -44,7 +44,7 @@ asio::awaitable<Expected<void>> run_step(SlotRoom& room, const ContainerSpec& sp
   auto execution = std::make_shared<Execution>(std::move(request), 0, now, Deadline());
   isolation::Command command;
   command.argv = {"/bin/sh", "-c", step};
-  command.env = command_environment(spec, *execution, {});
+  command.env = command_environment(spec, *execution, {}, false);
   const CommandLimits limits{limit, {}};
   const auto outcome = co_await run_command(room, execution, command, UniqueFd(), limits);
   if (outcome.cause == Cause::exit && outcome.exit_code == 0) co_return Expected<void>{};
@@ -54,9 +54,9 @@ asio::awaitable<Expected<void>> run_step(SlotRoom& room, const ContainerSpec& sp
 }  // namespace
 
 asio::awaitable<Expected<void>> run_setup_commands(asio::any_io_executor executor, isolation::RoomFactory& factory,
-                                                   const ContainerSpec& spec) {
+                                                   const ContainerSpec& spec, std::shared_ptr<proxy::Gate> gate) {
   if (spec.setup.empty()) co_return Expected<void>{};
-  SlotRoom room(executor, factory, isolation::RoomSpec{"setup", spec.slots, {}, true});
+  SlotRoom room(executor, factory, isolation::RoomSpec{"setup", spec.slots, {}, true}, std::move(gate));
   if (auto built = co_await room.rebuild(); !built) co_return built;
   const auto deadline = Deadline::after(now(), kSetupLimit);
   for (const auto& step : spec.setup) {

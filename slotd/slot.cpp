@@ -42,7 +42,7 @@ Slot::Slot(const asio::any_io_executor& executor, SlotEnvironment& environment, 
       id_("slot_" + std::to_string(index)),
       workspace_dir_(environment.data_dir + "/" + id_),
       room_(executor, environment.factory,
-            isolation::RoomSpec{id_, index, host_workspace(environment.spec, workspace_dir_), false}),
+            isolation::RoomSpec{id_, index, host_workspace(environment.spec, workspace_dir_), false}, environment.gate),
       session_(executor, room_),
       wake_(executor),
       idle_(executor),
@@ -229,7 +229,10 @@ asio::awaitable<void> Slot::run(Queued queued) {
     execution->reply = complete(*execution, std::move(result));
     execution->notify();
   };
-  finish(*execution, co_await tool->run(std::move(context)));
+  const auto traffic = room_.proxy() != nullptr ? room_.proxy()->open_tally() : nullptr;
+  auto result = co_await tool->run(std::move(context));
+  if (traffic && !traffic->empty()) result.metadata.json("network", traffic->json());
+  finish(*execution, std::move(result));
 }
 
 asio::awaitable<void> Slot::run_beside(Queued queued) {

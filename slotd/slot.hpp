@@ -31,6 +31,7 @@ struct SlotEnvironment {
   Ledger& ledger;
   std::string data_dir;
   std::function<void(Execution&)> on_finished;  // metrics
+  std::shared_ptr<proxy::Gate> gate;            // null where slots have no proxy
 };
 
 enum class SlotState : std::uint8_t { starting, available, executing, resetting, error };

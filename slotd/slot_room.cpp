@@ -27,8 +27,13 @@ Expected<void> check_clean(const isolation::Ready& facts, const isolation::Measu
 
 }  // namespace
 
-SlotRoom::SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, isolation::RoomSpec spec)
-    : executor_(executor), factory_(factory), spec_(std::move(spec)), changed_(executor) {}
+SlotRoom::SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, isolation::RoomSpec spec,
+                   std::shared_ptr<proxy::Gate> gate)
+    : executor_(executor),
+      factory_(factory),
+      spec_(std::move(spec)),
+      proxy_(gate ? std::make_unique<proxy::SlotProxy>(std::move(gate)) : nullptr),
+      changed_(executor) {}
 
 SlotRoom::~SlotRoom() {
   *alive_ = false;
@@ -49,6 +54,7 @@ std::unique_ptr<isolation::Room> SlotRoom::bury() {
 
 void SlotRoom::room_ended() {
   ready_ = false;
+  if (proxy_) proxy_->stop();
   for (auto& [id, weak] : running_) {
     if (const auto command = weak.lock()) {
       command->room_gone = true;
@@ -98,9 +104,18 @@ asio::awaitable<Expected<void>> SlotRoom::rebuild() {
   auto built = co_await await_ready(Deadline(now() + kBuildLimit));
   if (!built) co_return built;
   if (!dead) co_return dead;
+  if (auto opened = open_proxy(); !opened) co_return opened;
   in_force_ = ready_facts_->in_force;
   ready_ = true;
   co_return Expected<void>{};
+}
+
+Expected<void> SlotRoom::open_proxy() {
+  if (!proxy_) return {};
+  UniqueFd listener = room_->take_listener();
+  if (!listener) return fail("isolation", "the proxy of " + spec_.slot + " has no socket");
+  proxy_->start(std::move(listener));
+  return {};
 }
 
 void SlotRoom::condemn() {

@@ -18,6 +18,7 @@
 #include "berth/error.hpp"
 #include "isolation/room.hpp"
 #include "slotd/async_event.hpp"
+#include "slotd/proxy/slot_proxy.hpp"
 
 namespace berth::slotd {
 
@@ -38,7 +39,9 @@ struct RunningCommand {
 
 class SlotRoom {
  public:
-  SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, isolation::RoomSpec spec);
+  // `gate`: what the slot's proxy obeys; null where its network is not `allow`.
+  SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, isolation::RoomSpec spec,
+           std::shared_ptr<proxy::Gate> gate = nullptr);
   ~SlotRoom();
   SlotRoom(const SlotRoom&) = delete;
   SlotRoom& operator=(const SlotRoom&) = delete;
@@ -54,6 +57,8 @@ class SlotRoom {
   // Only while usable().
   [[nodiscard]] isolation::Room& room() { return *room_; }
   [[nodiscard]] const isolation::MeasureSet& in_force() const { return in_force_; }
+  // Null where there is none.
+  [[nodiscard]] proxy::SlotProxy* proxy() { return proxy_.get(); }
   // Kills the keeper, and so all of the slot, for a fault of the room's own: it counts as lost from then on.
   void condemn();
   // Runs when the keeper dies though nobody asked for it.
@@ -69,6 +74,7 @@ class SlotRoom {
   [[nodiscard]] std::unique_ptr<isolation::Room> bury();
   [[nodiscard]] asio::awaitable<Expected<void>> await_death(std::unique_ptr<isolation::Room> dying);
   [[nodiscard]] asio::awaitable<Expected<void>> await_ready(Deadline deadline);
+  [[nodiscard]] Expected<void> open_proxy();
   void watch();
   void handle(isolation::Event event);
   void room_ended();
@@ -77,6 +83,7 @@ class SlotRoom {
   asio::any_io_executor executor_;
   isolation::RoomFactory& factory_;
   const isolation::RoomSpec spec_;
+  const std::unique_ptr<proxy::SlotProxy> proxy_;
   std::unique_ptr<isolation::Room> room_;
   std::unique_ptr<asio::posix::stream_descriptor> control_;  // room_'s descriptor, never closed here
   bool ready_ = false;

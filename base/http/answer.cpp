@@ -10,7 +10,7 @@
 namespace berth::http {
 namespace {
 
-constexpr std::array<std::pair<int, std::string_view>, 31> kReasons{{
+constexpr std::array<std::pair<int, std::string_view>, 32> kReasons{{
     {200, "OK"},
     {201, "Created"},
     {202, "Accepted"},
@@ -41,14 +41,9 @@ constexpr std::array<std::pair<int, std::string_view>, 31> kReasons{{
     {501, "Not Implemented"},
     {502, "Bad Gateway"},
     {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
     {505, "HTTP Version Not Supported"},
 }};
-
-std::string_view reason(int status) {
-  const auto* const found =
-      std::find_if(kReasons.begin(), kReasons.end(), [&](const auto& r) { return r.first == status; });
-  return found == kReasons.end() ? "Status" : found->second;
-}
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
   out.append(name).append(": ");
@@ -63,6 +58,12 @@ bool is_framing(std::string_view name) {
 }
 
 }  // namespace
+
+std::string_view reason_phrase(int status) {
+  const auto* const found =
+      std::find_if(kReasons.begin(), kReasons.end(), [&](const auto& r) { return r.first == status; });
+  return found == kReasons.end() ? "Status" : found->second;
+}
 
 std::string_view DateText::at(std::time_t now) {
   if (now == second_) return text_;
@@ -84,7 +85,7 @@ void append_answer_head(std::string& out, const Response& response, const Answer
   out.append("HTTP/1.1 ")
       .append(std::to_string(response.status))
       .append(" ")
-      .append(reason(response.status))
+      .append(reason_phrase(response.status))
       .append("\r\n");
   append_field(out, "Date", date);
   if (may_have_body(response.status)) {

@@ -30,6 +30,8 @@ class DateText {
   std::string text_;
 };
 
+// "Not Found"; "Status" for numbers that nothing here uses.
+[[nodiscard]] std::string_view reason_phrase(int status);
 // 1xx, 204 and 304 never have a body.
 [[nodiscard]] bool may_have_body(int status);
 void append_answer_head(std::string& out, const Response& response, const AnswerFraming& framing,

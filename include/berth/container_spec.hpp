@@ -14,7 +14,7 @@
 namespace berth {
 
 enum class IsolationLevel : std::uint8_t { strict, best_effort, none };  // "strict", "best-effort", "none"
-enum class NetworkMode : std::uint8_t { none, full };                    // "none", "full"
+enum class NetworkMode : std::uint8_t { none, full, allow };             // "none", "full", "allow"
 enum class StorageMode : std::uint8_t { memory, host };                  // "memory", "host"
 enum class RootMode : std::uint8_t { machine, container };               // "machine", "container"
 
@@ -34,6 +34,7 @@ struct SlotSpec {
   std::uint64_t pids = 128;
   std::uint64_t disk_bytes = std::uint64_t{256} << 20;
   NetworkMode network = NetworkMode::none;
+  std::vector<std::string> allow{};  // network allow: patterns of base/allow_list.hpp, at least one; else empty
   StorageMode storage = StorageMode::memory;
   std::optional<std::uint64_t> output_kill_bytes;
 };

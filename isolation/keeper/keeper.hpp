@@ -105,6 +105,10 @@ void restrict_mount(const char* target, unsigned long flags);
 // read-only. `tree`: a detached mount of it to use instead, or -1.
 void show_file(const char* source, const char* target, int tree);
 
+// --- listen.cpp ---
+// A socket that listens on the slot's own loopback; ends the keeper on failure.
+[[nodiscard]] int listen_on_loopback(std::uint16_t port);
+
 // --- verify.cpp ---
 [[nodiscard]] protocol::Built inspect();
 

@@ -84,12 +84,15 @@ void build(const Description& description) {
   drop_privileges(description);
 }
 
-void report_built() {
+void report_built(std::uint32_t proxy_port) {
   const protocol::Built built = inspect();
-  const int fds[] = {::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  int fds[] = {::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), -1};
   if (fds[0] < 0 || fds[1] < 0) die("opening the root");
-  if (!post_with_fds(&built, sizeof built, fds, 2)) ::_exit(1);
-  for (const int fd : fds) ::close(fd);
+  // After the look at the slot, which must have found no socket.
+  if (proxy_port != 0) fds[2] = listen_on_loopback(static_cast<std::uint16_t>(proxy_port));
+  const unsigned count = proxy_port != 0 ? 3 : 2;
+  if (!post_with_fds(&built, sizeof built, fds, count)) ::_exit(1);
+  for (unsigned i = 0; i < count; ++i) ::close(fds[i]);
   if (::chdir("/") != 0) die("entering /");  // the workspace must not be busy because of us
 }
 
@@ -156,6 +159,6 @@ int main() {
   }
   build(description);
   for (unsigned i = 0; i < packet.fd_count; ++i) ::close(packet.fds[i]);
-  report_built();
+  report_built(description.fixed.proxy_port);
   run(signals);
 }

@@ -30,6 +30,13 @@ tl::unexpected<Refusal> refuse(int status, std::string error, std::string code, 
   return tl::unexpected<Refusal>(Refusal{status, std::move(error), std::move(code), request.id_json, true, cause});
 }
 
+std::shared_ptr<proxy::Gate> make_gate(asio::io_context& context, const AppOptions& options) {
+  if (options.spec.slot.network != NetworkMode::allow) return nullptr;
+  proxy::GateOptions gate = options.proxy;
+  gate.allow = options.spec.slot.allow;
+  return std::make_shared<proxy::Gate>(context, std::move(gate));
+}
+
 }  // namespace
 
 App::App(asio::io_context& context, AppOptions options, std::unique_ptr<isolation::RoomFactory> factory)
@@ -44,8 +51,13 @@ App::App(asio::io_context& context, AppOptions options, std::unique_ptr<isolatio
       denied_requests_(metrics_.counter("berth_slotd_requests_denied_total", "Requests without the right token.")),
       durations_(metrics_.histogram("berth_slotd_call_duration_seconds", "From the start of a call to its end.",
                                     {0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600})),
-      environment_{options_.spec, *factory_,         tools_,
-                   ledger_,       options_.data_dir, [this](Execution& execution) { count(execution); }},
+      environment_{options_.spec,
+                   *factory_,
+                   tools_,
+                   ledger_,
+                   options_.data_dir,
+                   [this](Execution& execution) { count(execution); },
+                   make_gate(context, options_)},
       abandoned_news_(context.get_executor()),
       closing_(context.get_executor()) {
   for (unsigned index = 0; index < options_.spec.slots; ++index) {
@@ -57,7 +69,7 @@ App::App(asio::io_context& context, AppOptions options, std::unique_ptr<isolatio
 App::~App() = default;
 
 asio::awaitable<Expected<void>> App::open() {
-  auto ready = co_await run_setup_commands(context_.get_executor(), *factory_, options_.spec);
+  auto ready = co_await run_setup_commands(context_.get_executor(), *factory_, options_.spec, environment_.gate);
   if (!ready) co_return ready;
   for (auto& slot : slots_) slot->open();
   asio::co_spawn(context_, expire_results(), asio::detached);

@@ -25,7 +25,8 @@ namespace berth::slotd {
 struct AppOptions {
   ContainerSpec spec;
   std::string data_dir;
-  std::string token_sha256;  // hex; empty: open, as the predecessors are
+  std::string token_sha256;    // hex; empty: open, as the predecessors are
+  proxy::GateOptions proxy{};  // but for its list, which is the specification's
 };
 
 inline constexpr auto kAbandonAfter = std::chrono::seconds(3);  // a call whose caller went (wire.md 1.4)
@@ -66,6 +67,8 @@ class App {
   [[nodiscard]] const AppOptions& options() const { return options_; }
   [[nodiscard]] const std::string& boot_id() const { return boot_id_; }
   [[nodiscard]] const isolation::RoomFactory& factory() const { return *factory_; }
+  // Null where slots have no proxy.
+  [[nodiscard]] const proxy::Gate* gate() const { return environment_.gate.get(); }
   [[nodiscard]] MetricsRegistry& metrics() { return metrics_; }
   [[nodiscard]] asio::io_context& context() { return context_; }
   [[nodiscard]] const ToolRegistry& tools() const { return tools_; }

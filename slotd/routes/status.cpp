@@ -36,6 +36,26 @@ std::size_t count_state(App& app, SlotState state) {
                                                 [state](const auto& slot) { return slot->state() == state; }));
 }
 
+// Labels are patterns of the job file and words of this program: no slot chooses them.
+void expose_proxy(const proxy::Gate& gate, MetricsRegistry& metrics) {
+  metrics.gauge("berth_slotd_proxy_connections", "Connections of slots to their proxies, now.")
+      .set(static_cast<double>(gate.open()));
+  auto& connections =
+      metrics.counter("berth_slotd_proxy_connections_total", "Destinations reached, by allowed pattern.");
+  auto& sent = metrics.counter("berth_slotd_proxy_sent_bytes_total", "Bytes from slots, by allowed pattern.");
+  auto& received = metrics.counter("berth_slotd_proxy_received_bytes_total", "Bytes to slots, by allowed pattern.");
+  for (std::size_t i = 0; i < gate.patterns(); ++i) {
+    const auto label = metric_label("pattern", gate.pattern(i));
+    connections.raise_to(static_cast<double>(gate.traffic(i).connections), label);
+    sent.raise_to(static_cast<double>(gate.traffic(i).sent), label);
+    received.raise_to(static_cast<double>(gate.traffic(i).received), label);
+  }
+  auto& refused = metrics.counter("berth_slotd_proxy_refused_total", "Requests that a proxy refused, by reason.");
+  for (const auto& [reason, count] : gate.refused()) {
+    refused.raise_to(static_cast<double>(count), metric_label("reason", reason));
+  }
+}
+
 }  // namespace
 
 asio::awaitable<void> health_route(App& app, http::Exchange& exchange) {
@@ -97,6 +117,7 @@ asio::awaitable<void> metrics_route(App& app, http::Exchange& exchange) {
   app.metrics()
       .gauge("berth_slotd_ledger_bytes", "Memory held by results that can be read again.")
       .set(static_cast<double>(app.ledger().held_bytes()));
+  if (app.gate() != nullptr) expose_proxy(*app.gate(), app.metrics());
   http::Response response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   response.body = app.metrics().expose();

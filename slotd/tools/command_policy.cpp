@@ -29,14 +29,16 @@ bool is_sandboxed(const isolation::MeasureSet& in_force) {
          isolation::has(in_force, Measure::private_root);
 }
 
-tl::expected<CommandPolicy, ToolResult> command_policy(const Json& args, const isolation::MeasureSet& in_force) {
+tl::expected<CommandPolicy, ToolResult> command_policy(const Json& args, const isolation::MeasureSet& in_force,
+                                                       NetworkMode network) {
   const auto require = strict_flag(args, "require_sandbox", false);
   if (!require) return tl::unexpected<ToolResult>(require.error());
   const auto allow_network = strict_flag(args, "allow_network", true);
   if (!allow_network) return tl::unexpected<ToolResult>(allow_network.error());
   CommandPolicy policy;
   policy.sandboxed = is_sandboxed(in_force);
-  policy.network_isolated = isolation::has(in_force, Measure::network_namespace);
+  // A slot with a proxy reaches others, if not directly.
+  policy.network_isolated = isolation::has(in_force, Measure::network_namespace) && network != NetworkMode::allow;
   if (*require && !policy.sandboxed) {
     return tl::unexpected<ToolResult>(
         refused_without_sandbox("Sandboxing required but bubblewrap is unavailable in this environment"));
@@ -53,7 +55,7 @@ tl::expected<CommandPolicy, ToolResult> command_policy(const Json& args, const i
 }
 
 std::vector<std::string> command_environment(const ContainerSpec& spec, const Execution& execution,
-                                             const std::map<std::string, std::string>& more) {
+                                             const std::map<std::string, std::string>& more, bool cut_network) {
   // As container engines have it where the image says nothing.
   constexpr const char* kContainerPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   constexpr const char* kMachinePath = "/usr/local/bin:/usr/bin:/bin";
@@ -63,6 +65,7 @@ std::vector<std::string> command_environment(const ContainerSpec& spec, const Ex
     const auto sign = assignment.find('=');
     env[assignment.substr(0, sign)] = assignment.substr(sign + 1);
   }
+  if (!cut_network) add_proxy_variables(spec, env);
   env["HOME"] = "/workspace";
   env["TMPDIR"] = "/tmp";
   for (const auto* layer : {&spec.env, &execution.call.env, &more}) {
@@ -73,6 +76,13 @@ std::vector<std::string> command_environment(const ContainerSpec& spec, const Ex
   lines.reserve(env.size());
   for (const auto& [name, value] : env) lines.push_back(name + "=" + value);
   return lines;
+}
+
+void add_proxy_variables(const ContainerSpec& spec, std::map<std::string, std::string>& env) {
+  if (spec.slot.network != NetworkMode::allow) return;
+  const std::string proxy = "http://127.0.0.1:" + std::to_string(isolation::kProxyPort);
+  for (const char* name : {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"}) env[name] = proxy;
+  for (const char* name : {"no_proxy", "NO_PROXY"}) env[name] = "localhost,127.0.0.1,::1";
 }
 
 std::optional<std::map<std::string, std::string>> read_environment(const Json& value) {

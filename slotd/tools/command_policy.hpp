@@ -21,12 +21,18 @@ struct CommandPolicy {
 
 [[nodiscard]] bool is_sandboxed(const isolation::MeasureSet& in_force);
 
-// A refusal, or what holds for the command.
+// A refusal, or what holds for the command. `network` is the slots' own.
 [[nodiscard]] tl::expected<CommandPolicy, ToolResult> command_policy(const Json& args,
-                                                                     const isolation::MeasureSet& in_force);
+                                                                     const isolation::MeasureSet& in_force,
+                                                                     NetworkMode network);
 
+// `cut_network`: as in CommandPolicy.
 [[nodiscard]] std::vector<std::string> command_environment(const ContainerSpec& spec, const Execution& execution,
-                                                           const std::map<std::string, std::string>& more);
+                                                           const std::map<std::string, std::string>& more,
+                                                           bool cut_network);
+
+// Tells programs of the slot's proxy; nothing where it has none.
+void add_proxy_variables(const ContainerSpec& spec, std::map<std::string, std::string>& env);
 
 // An object of strings that can be environment variables; nothing when it is not.
 [[nodiscard]] std::optional<std::map<std::string, std::string>> read_environment(const Json& value);

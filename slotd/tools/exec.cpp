@@ -69,7 +69,7 @@ tl::expected<void, ToolResult> read_cwd(const Json& args, ExecArgs& out) {
 Parsed read_common(const ToolContext& context, std::vector<std::string> argv) {
   const auto& args = context.args();
   ExecArgs out;
-  const auto policy = command_policy(args, context.room.in_force());
+  const auto policy = command_policy(args, context.room.in_force(), context.spec.slot.network);
   if (!policy) return tl::unexpected<ToolResult>(policy.error());
   out.policy = *policy;
   std::map<std::string, std::string> env;
@@ -81,7 +81,7 @@ Parsed read_common(const ToolContext& context, std::vector<std::string> argv) {
   if (auto done = read_stdin(args, out); !done) return tl::unexpected<ToolResult>(done.error());
   if (auto done = read_cwd(args, out); !done) return tl::unexpected<ToolResult>(done.error());
   out.command.argv = std::move(argv);
-  out.command.env = command_environment(context.spec, *context.execution, env);
+  out.command.env = command_environment(context.spec, *context.execution, env, out.policy.cut_network);
   out.command.no_network = out.policy.cut_network;
   const auto& limits = context.execution->call.limits;
   if (limits.cpu_seconds) out.command.cpu_seconds = static_cast<std::uint64_t>(*limits.cpu_seconds + 0.999);

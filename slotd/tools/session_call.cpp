@@ -24,7 +24,7 @@ tl::expected<SessionCall, SessionRefusal> read_session_call(const ToolContext& c
   auto flags = Json::object();
   flags[kSharedFlag] = required;
   if (const auto network = args.find("allow_network"); network != args.end()) flags["allow_network"] = *network;
-  auto policy = command_policy(flags, context.room.in_force());
+  auto policy = command_policy(flags, context.room.in_force(), context.spec.slot.network);
   if (!policy) {
     const bool by_flag = required && !is_sandboxed(context.room.in_force());
     auto reason = by_flag
@@ -33,7 +33,7 @@ tl::expected<SessionCall, SessionRefusal> read_session_call(const ToolContext& c
     return tl::unexpected(SessionRefusal{std::move(reason), Cause::isolation, required});
   }
   SessionCall call{*policy, {}};
-  call.wish.env = session_environment(context.spec);
+  call.wish.env = session_environment(context.spec, policy->cut_network);
   call.wish.no_network = policy->cut_network;
   return call;
 }
@@ -42,7 +42,7 @@ SessionRefusal refusal_of(const Error& error) {
   return {error.message, error.code == "no_shell" ? Cause::rejected : Cause::isolation, false};
 }
 
-std::vector<std::string> session_environment(const ContainerSpec& spec) {
+std::vector<std::string> session_environment(const ContainerSpec& spec, bool cut_network) {
   // HISTFILE: a shell that keeps what was typed would put it into the workspace.
   std::map<std::string, std::string> env{{"PATH", "/usr/local/bin:/usr/bin:/bin"},
                                          {"LANG", "C.UTF-8"},
@@ -50,6 +50,7 @@ std::vector<std::string> session_environment(const ContainerSpec& spec) {
                                          {"TMPDIR", "/tmp"},
                                          {"TERM", "xterm-256color"},
                                          {"HISTFILE", "/dev/null"}};
+  if (!cut_network) add_proxy_variables(spec, env);
   for (const auto& [name, value] : spec.env) env[name] = value;
   std::vector<std::string> lines;
   for (const auto& [name, value] : env) lines.push_back(name + "=" + value);

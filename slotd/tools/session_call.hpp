@@ -27,7 +27,7 @@ struct SessionRefusal {
 [[nodiscard]] SessionRefusal refusal_of(const Error& error);
 // PATH, HOME, TERM and the like, then what the slot's configuration adds: a session outlives single calls, so nothing
 // of a call is in it.
-[[nodiscard]] std::vector<std::string> session_environment(const ContainerSpec& spec);
+[[nodiscard]] std::vector<std::string> session_environment(const ContainerSpec& spec, bool cut_network);
 
 // metadata: stateful, requires_bwrap.
 [[nodiscard]] ToolResult refused_session(std::string_view words, const SessionRefusal& refusal);

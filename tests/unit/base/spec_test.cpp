@@ -87,6 +87,16 @@ TEST(ContainerSpec, EveryMemberSurvivesTheRoundTrip) {
   EXPECT_THAT(back->measures_off, ElementsAre("seccomp"));
 }
 
+TEST(ContainerSpec, KeepsTheListOfAllowedHosts) {
+  ContainerSpec spec;
+  spec.slot.network = NetworkMode::allow;
+  spec.slot.allow = {"a.test", "*.b.test:443"};
+  const auto back = container_spec_from_json(container_spec_to_json(spec));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->slot.network, NetworkMode::allow);
+  EXPECT_THAT(back->slot.allow, ElementsAre("a.test", "*.b.test:443"));
+}
+
 struct BadSpec {
   std::string text;
   std::string named;  // what the message must name
@@ -126,6 +136,9 @@ INSTANTIATE_TEST_SUITE_P(
     Values, RefusedSpec,
     ::testing::Values(BadSpec{R"({"isolation":"Strict"})", "isolation"}, BadSpec{R"({"isolation":""})", "isolation"},
                       BadSpec{R"({"slot":{"network":"allow"}})", "slot.network"},
+                      BadSpec{R"({"slot":{"network":"allow","allow":[]}})", "slot.network"},
+                      BadSpec{R"({"slot":{"network":"full","allow":["a.test"]}})", "slot.network"},
+                      BadSpec{R"({"slot":{"network":"allow","allow":["*"]}})", "slot.allow[0]"},
                       BadSpec{R"({"slot":{"storage":"disk"}})", "slot.storage"},
                       BadSpec{R"({"named_limits":["ram"]})", "named_limits[0]"},
                       BadSpec{R"({"rootfs":"relative"})", "rootfs"}, BadSpec{R"({"setup":["ok",""]})", "setup[1]"},

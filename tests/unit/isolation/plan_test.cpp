@@ -172,6 +172,26 @@ TEST(Plan, FullNetworkNeedsNoNetworkNamespace) {
   EXPECT_FALSE(has(plan->in_force, network_namespace));
 }
 
+// Row 46: a slot that could go past its proxy is not made, at no level.
+TEST(Plan, AllowedHostsNeedANetworkNamespaceAtEveryLevel) {
+  auto spec = spec_with(IsolationLevel::strict);
+  spec.slot.network = NetworkMode::allow;
+  spec.slot.allow = {"a.test"};
+  const auto plan = make_plan(spec, all_abilities());
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(has(plan->in_force, network_namespace));
+  spec.isolation = IsolationLevel::none;
+  EXPECT_FALSE(make_plan(spec, all_abilities()));
+  spec.isolation = IsolationLevel::best_effort;
+  EXPECT_TRUE(make_plan(spec, all_abilities()));
+  spec.measures_off = {"network_namespace"};
+  EXPECT_FALSE(make_plan(spec, all_abilities()));
+  spec.measures_off.clear();
+  const auto refused = make_plan(spec, Abilities{});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("slot.network: allow"));
+}
+
 TEST(Plan, WithoutIdmappedMountsIdsAreTheContainersOwn) {
   auto can = all_abilities();
   can.idmapped_mounts = false;

@@ -91,6 +91,24 @@ TEST_F(RoomTest, ClosesItsDescriptorsIntoTheSlotFirst) {
   EXPECT_TRUE(room->destroy());
 }
 
+TEST_F(RoomTest, HandsOutTheSocketOfItsProxy) {
+  spec_.slot.network = NetworkMode::allow;
+  spec_.slot.allow = {"a.test"};
+  auto factory = RoomFactory::create(spec_, directory_.path() + "/allow");
+  ASSERT_TRUE(factory) << factory.error().message;
+  auto begun = (*factory)->begin({"slot_0", 0, {}, false});
+  ASSERT_TRUE(begun);
+  Harness room(std::move(*begun));
+  const auto ready = room.wait_ready();
+  ASSERT_TRUE(ready);
+  EXPECT_EQ(ready->open_sockets, 0U);
+  const UniqueFd listener = room.room().take_listener();
+  ASSERT_TRUE(listener);
+  EXPECT_FALSE(room.room().take_listener());
+  EXPECT_EQ(room.sh("grep -c ':0C38 ' /proc/net/tcp").out, "1\n");
+  EXPECT_TRUE(room.destroy());
+}
+
 TEST_F(RoomTest, DiesWithItsServer) {
   int sockets[2];
   ASSERT_EQ(::pipe2(sockets, O_CLOEXEC), 0);

@@ -170,21 +170,42 @@ INSTANTIATE_TEST_SUITE_P(
             {"job.yaml:2:22: nomad.task_driver: expected docker or berth, found \"podman\""}}),
     bad_name);
 
-constexpr const char* kAllow =
-    "slot.network: a list of allowed hosts is not supported yet by this version; use none or full";
 constexpr const char* kMounts =
     "mounts: host paths and sockets are not mounted into slots; bring files in with inputs and out with outputs";
 
 INSTANTIATE_TEST_SUITE_P(
     Refused, Key,
     ::testing::Values(
-        Bad{"NetworkAllowList",
-            "job: a\nslot: {network: {allow: [x.example]}}\n",
-            {std::string("job.yaml:2:17: ") + kAllow}},
-        Bad{"NetworkAllowWord", "job: a\nslot: {network: allow}\n", {std::string("job.yaml:2:17: ") + kAllow}},
+        Bad{"NetworkAllowWord",
+            "job: a\nslot: {network: allow}\n",
+            {"job.yaml:2:17: slot.network: expected none, full or a map, found \"allow\""}},
         Bad{"NetworkOtherMap",
             "job: a\nslot: {network: {deny: []}}\n",
-            {"job.yaml:2:17: slot.network: expected none or full, found a map"}},
+            {"job.yaml:2:17: slot.network.allow is missing: a list of hosts",
+             "job.yaml:2:18: unknown key \"deny\" in slot.network; known are allow"}},
+        Bad{"NetworkAllowsNobody",
+            "job: a\nslot: {network: {allow: []}}\n",
+            {"job.yaml:2:25: slot.network.allow: 1 to 256 hosts are expected; for none at all write network: none"}},
+        Bad{"NetworkAllowText",
+            "job: a\nslot: {network: {allow: a.example}}\n",
+            {"job.yaml:2:25: slot.network.allow: expected a list of hosts, found \"a.example\""}},
+        Bad{"NetworkAllowPatterns",
+            "job: a\nslot:\n  network:\n    allow:\n      - https://a.example\n      - \"*\"\n      - a.example:0\n"
+            "      - 0x7f.1\n      - a.example\n      - a.*.example\n      - 10.0.0.0/8\n",
+            {"job.yaml:5:9: slot.network.allow.0: \"https://a.example\": write HOST or HOST:PORT, without a scheme",
+             "job.yaml:6:9: slot.network.allow.1: \"*\": a lone * allows everything: that is `network: full`",
+             "job.yaml:7:9: slot.network.allow.2: \"a.example:0\": a port is a number from 1 to 65535",
+             "job.yaml:8:9: slot.network.allow.3: \"0x7f.1\": an IPv4 address is four decimal numbers from 0 to 255",
+             "job.yaml:10:9: slot.network.allow.5: \"a.*.example\": a * stands for whole labels in front: "
+             "*.example.org",
+             "job.yaml:11:9: slot.network.allow.6: \"10.0.0.0/8\": write HOST or HOST:PORT; paths and ranges are not "
+             "told "
+             "apart"}},
+        Bad{"NetworkAllowWithoutIsolation",
+            "job: a\nisolation: none\nslot: {network: {allow: [a.example]}}\n",
+            {"job.yaml:3:17: slot.network: allow needs slots with a network of their own, which isolation: none does "
+             "not "
+             "give; use isolation: strict"}},
         Bad{"NetworkFullOnThisMachine",
             "job: a\nslot: {network: full}\n",
             {"job.yaml:2:17: slot.network: full on driver local is this machine's own network, loopback included, "
@@ -225,6 +246,13 @@ TEST(Keys, NetworkFullIsAcceptedWhereItIsNotStrict) {
 
 TEST(Keys, NetworkFullIsAcceptedInContainers) {
   EXPECT_EQ(good("job: a\ndriver: docker\nimage: x\nslot: {network: full}\n").slot.network, NetworkMode::full);
+}
+
+TEST(Keys, NetworkAllowIsAListOfHostsInTheirOneSpelling) {
+  const Job job =
+      good("job: a\nslot: {network: {allow: [API.example.com, \"*.example.org:443\", \"[2001:DB8:0::1]:80\"]}}\n");
+  EXPECT_EQ(job.slot.network, NetworkMode::allow);
+  EXPECT_THAT(job.slot.allow, ::testing::ElementsAre("api.example.com", "*.example.org:443", "[2001:db8::1]:80"));
 }
 
 TEST(Keys, WhatTheDriverDoesNotUseIsNoted) {

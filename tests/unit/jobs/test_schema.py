@@ -37,7 +37,7 @@ STEP = "steps: [{name: s, tool: bash, args: {command: x}, %s}]"
     "slots: 1000", "trajectories: 5", "trajectories: {from: a.jsonl}",
     "resources: none", "slot: {cpu: none, disk: 1GiB}",
     "slot: {output_kill: 10kB}", "lease: {ttl: none, idle: 1h30m}", "env: {A: 1, B: x}", "mounts: []", "docker: {}",
-    STEP % "timeout: 500ms", STEP % "expect: none", STEP % "expect: {output: 5, exit_code: 0}",
+    "slot: {network: {allow: [a.example, '*.b.example:443', 192.0.2.1, '[2001:db8::1]:80']}}", STEP % "timeout: 500ms", STEP % "expect: none", STEP % "expect: {output: 5, exit_code: 0}",
 ])
 def test_accepts(line):
     assert errors("job: a\n" + line) == []
@@ -45,7 +45,7 @@ def test_accepts(line):
 
 @pytest.mark.parametrize("line", [
     "slotz: 3", "slots: 0", "slots: '3'", "slots: 1.5", "trajectories: {}", "trajectories: a.jsonl",
-    "job: A", "driver: podman", "slot: {memory: 512}", "slot: {memory: 512mb}", "slot: {network: {allow: [x]}}",
+    "job: A", "driver: podman", "slot: {memory: 512}", "slot: {memory: 512mb}", "slot: {network: {allow: []}}", "slot: {network: {allow: ['*']}}", "slot: {network: allow}",
     "lease: {idle: none}", "lease: {idle: 10}",
     "lease: {idle: 1m1h}", "mounts: [x]", "env: {A-B: x}", "env: {A: {b: c}}", "docker: {a: b}", "setup: make",
     "steps: [{name: s}]", STEP % "arg: {}", STEP % "timeout: 5", STEP % "expect: {exit_code: 256}", "insecure: 'true'",
