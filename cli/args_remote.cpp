@@ -102,14 +102,16 @@ void add_files(CLI::App& app, Chosen& chosen) {
   copy->add_option("to", options->to, "LEASE:PATH, or PATH")->type_name("TO")->required();
   add_json(*copy, options->json);
   copy->footer("Example: berth cp ./project $LEASE:project && berth cp $LEASE:project/report.xml .");
-  CLI::App* logs = app.add_subcommand("logs", "the output that an execution has written so far");
+  CLI::App* logs =
+      app.add_subcommand("logs", "the output that an execution has written so far, or the log of a container");
   const auto wanted = command_of<LogsOptions>(*logs, chosen, logs_command);
-  logs->add_option("lease", wanted->lease, "the lease")->type_name("LEASE")->required();
-  logs->add_option("execution", wanted->execution, "the execution's id")->type_name("EXECUTION")->required();
+  logs->add_option("whose", wanted->whose, "the lease, or a container")->type_name("LEASE|CONTAINER")->required();
+  logs->add_option("execution", wanted->execution, "the execution's id; none: a container's log")
+      ->type_name("EXECUTION");
   logs->add_option("--stream", wanted->stream, "which one")
       ->check(CLI::IsMember({"stdout", "stderr", "terminal"}))
       ->capture_default_str();
-  logs->add_flag("-f,--follow", wanted->follow, "until the execution has ended");
+  logs->add_flag("-f,--follow", wanted->follow, "until the execution has ended, or the container is gone");
 }
 
 }  // namespace

@@ -13,4 +13,8 @@ std::string_view to_string(ContainerState state) {
   return "unknown";
 }
 
+Error unknown_container(const std::string& id) {
+  return Error{"unknown_container", "there is no container " + id, "see berth containers"};
+}
+
 }  // namespace berth::drivers

@@ -42,6 +42,19 @@ struct ContainerFacts {
   std::optional<Error> error;  // with gone: why, when nobody asked for it
 };
 
+// What a container has used and holds, its slots included. None: not known.
+struct Usage {
+  std::optional<double> cpu_seconds;          // since it started
+  std::optional<std::uint64_t> memory_bytes;  // without what the kernel can take back at once
+  std::optional<std::uint64_t> pids;
+};
+
+// A piece of a container's own log, which is that of its slot server.
+struct LogPart {
+  std::string text;  // empty: nothing new
+  std::string next;  // goes on after this part
+};
+
 // Called on the driver's thread, never from inside a call to the driver.
 using Watcher = std::function<void(const ContainerFacts&)>;
 
@@ -67,9 +80,18 @@ class Driver {
   // nothing is left, or an error that names what is.
   [[nodiscard]] virtual boost::asio::awaitable<Expected<void>> remove(Deadline graceful_until) = 0;
 
+  // Of a container that runs. Errors: "unknown_container", "unknown_usage", and the driver's own.
+  [[nodiscard]] virtual boost::asio::awaitable<Expected<Usage>> usage(std::string id, Deadline deadline) = 0;
+  // What its log has after `after`, which is a LogPart's `next`, or empty: from the beginning. Errors:
+  // "unknown_container", "bad_request", and the driver's own.
+  [[nodiscard]] virtual boost::asio::awaitable<Expected<LogPart>> read_log(std::string id, std::string after,
+                                                                           Deadline deadline) = 0;
+
   // Both for use while remove() is awaited: an earlier end of every container, or its end by force now.
   virtual void stop_all(Deadline kill_at) = 0;
   virtual void kill_all() = 0;
 };
+
+[[nodiscard]] Error unknown_container(const std::string& id);
 
 }  // namespace berth::drivers

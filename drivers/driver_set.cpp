@@ -48,6 +48,24 @@ asio::awaitable<Expected<void>> DriverSet::remove(Deadline graceful_until) {
   co_return result;
 }
 
+asio::awaitable<Expected<Usage>> DriverSet::usage(std::string id, Deadline deadline) {
+  Expected<Usage> result = tl::unexpected(unknown_container(id));
+  for (const auto& driver : drivers_) {
+    result = co_await driver->usage(id, deadline);
+    if (result || result.error().code != "unknown_container") break;
+  }
+  co_return result;
+}
+
+asio::awaitable<Expected<LogPart>> DriverSet::read_log(std::string id, std::string after, Deadline deadline) {
+  Expected<LogPart> result = tl::unexpected(unknown_container(id));
+  for (const auto& driver : drivers_) {
+    result = co_await driver->read_log(id, after, deadline);
+    if (result || result.error().code != "unknown_container") break;
+  }
+  co_return result;
+}
+
 void DriverSet::stop_all(Deadline kill_at) {
   for (const auto& driver : drivers_) driver->stop_all(kill_at);
 }

@@ -3,12 +3,16 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/api/impl.hpp"
+#include "base/text.hpp"
 
 namespace berth::agent {
 
 namespace asio = boost::asio;
 
 namespace {
+
+constexpr std::chrono::seconds kUsageLimit{5};  // of all containers together
+constexpr std::chrono::seconds kLogLimit{20};
 
 std::string list_of(const char* key, Json all) {
   return dump_json(Json{{key, std::move(all)}});
@@ -57,13 +61,41 @@ Json to_json(const pool::SlotView& view, const Runtime& runtime, const Caller& c
   return text;
 }
 
+Json to_json(const drivers::Usage& usage) {
+  Json text{{"cpu_seconds", nullptr}, {"memory_bytes", nullptr}, {"pids", nullptr}};
+  if (usage.cpu_seconds) text["cpu_seconds"] = *usage.cpu_seconds;
+  if (usage.memory_bytes) text["memory_bytes"] = *usage.memory_bytes;
+  if (usage.pids) text["pids"] = *usage.pids;
+  return text;
+}
+
 }  // namespace
 
 asio::awaitable<void> Api::Impl::list_containers(Request& request) {
   const auto job = request.exchange.head().query_value("job").value_or("");
   Json all = Json::array();
   for (const auto& view : parts_.runtime.pool().containers(job)) all.push_back(to_json(view, parts_.runtime));
+  const bool with_usage = request.asks("usage", "1");
+  const Deadline deadline(now() + kUsageLimit);
+  for (Json& each : all) {
+    if (!with_usage) break;
+    std::string id = each["container"].get<std::string>();
+    const auto usage = co_await parts_.runtime.container_usage(std::move(id), deadline);
+    each["usage"] = usage ? to_json(*usage) : Json();
+  }
   co_await send_json(request.exchange, 200, list_of("containers", std::move(all)));
+}
+
+asio::awaitable<void> Api::Impl::get_container_log(Request& request) {
+  std::string after = request.exchange.head().query_value("after").value_or("");
+  const Deadline deadline(now() + kLogLimit);
+  auto part = co_await parts_.runtime.container_log(request.params[0], std::move(after), deadline);
+  if (!part) co_return co_await send_error(request.exchange, part.error());
+  http::Response answer;
+  answer.content_type = "text/plain; charset=utf-8";
+  answer.body = to_valid_utf8(part->text);
+  answer.fields.emplace_back("Berth-Next", part->next);
+  (void)co_await request.exchange.respond(std::move(answer));
 }
 
 asio::awaitable<void> Api::Impl::list_slots(Request& request) {

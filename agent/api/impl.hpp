@@ -34,6 +34,7 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
   [[nodiscard]] Awaitable get_input(Request& request);
   [[nodiscard]] Awaitable put_input(Request& request);
   [[nodiscard]] Awaitable list_containers(Request& request);
+  [[nodiscard]] Awaitable get_container_log(Request& request);
   [[nodiscard]] Awaitable list_slots(Request& request);
 
   [[nodiscard]] Awaitable list_leases(Request& request);

@@ -157,4 +157,13 @@ asio::awaitable<void> Runtime::watch_health(std::string container, std::shared_p
   }
 }
 
+boost::asio::awaitable<Expected<drivers::Usage>> Runtime::container_usage(std::string container, Deadline deadline) {
+  return driver_.usage(std::move(container), deadline);
+}
+
+boost::asio::awaitable<Expected<drivers::LogPart>> Runtime::container_log(std::string container, std::string after,
+                                                                          Deadline deadline) {
+  return driver_.read_log(std::move(container), std::move(after), deadline);
+}
+
 }  // namespace berth::agent

@@ -136,6 +136,12 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   // Ends every lease, call and container; gracefully until the deadline, then by force. The error names what is left.
   [[nodiscard]] boost::asio::awaitable<Expected<void>> stop(Deadline graceful_until);
 
+  // Driver::usage and Driver::read_log of a container of this runtime.
+  [[nodiscard]] boost::asio::awaitable<Expected<drivers::Usage>> container_usage(std::string container,
+                                                                                 Deadline deadline);
+  [[nodiscard]] boost::asio::awaitable<Expected<drivers::LogPart>> container_log(std::string container,
+                                                                                 std::string after, Deadline deadline);
+
   // start() has returned: what an earlier life left has been seen to.
   [[nodiscard]] bool started() const { return started_; }
   [[nodiscard]] const pool::Pool& pool() const { return pool_; }

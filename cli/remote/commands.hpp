@@ -51,8 +51,8 @@ struct CopyOptions {
   bool json = false;
 };
 struct LogsOptions {
-  std::string lease;
-  std::string execution;
+  std::string whose;      // a container, or the lease of
+  std::string execution;  // this; empty: the container's own log
   std::string stream = "stdout";
   bool follow = false;
 };

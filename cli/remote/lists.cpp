@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // berth jobs, containers, slots, leases
+#include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
@@ -31,6 +34,7 @@ std::string cell(const Json& row, const std::string& path) {
 struct Column {
   std::string title;
   std::string path;
+  double unit = 0;  // of a number that is shown in units of so many; 0: as it is
 };
 struct List {
   std::string key;  // of the answer's array, and the last part of the route
@@ -57,6 +61,9 @@ List list_of(Listing what) {
                {"SLOTS", "slots"},
                {"FREE", "available"},
                {"LEASED", "leased"},
+               {"CPU S", "usage.cpu_seconds", 1},
+               {"MEM MIB", "usage.memory_bytes", 1 << 20},
+               {"PIDS", "usage.pids"},
                {"ISOLATION", "isolation.level"},
                {"CAUSE", "cause"}}};
     case Listing::slots:
@@ -80,6 +87,13 @@ List list_of(Listing what) {
            {"IDLE AT", "idle_at"}}};
 }
 
+std::string in_units(const std::string& text, double unit) {
+  if (unit == 0 || text.empty()) return text;
+  std::array<char, 48> shown{};
+  std::snprintf(shown.data(), shown.size(), "%.1f", std::strtod(text.c_str(), nullptr) / unit);
+  return shown.data();
+}
+
 void show(const List& list, const Json& all, bool json) {
   std::vector<Row> rows(1);
   std::string lines;
@@ -87,7 +101,7 @@ void show(const List& list, const Json& all, bool json) {
   for (const Json& each : all) {
     if (json) lines += dump_json(each) + "\n";
     Row& row = rows.emplace_back();
-    for (const Column& column : list.columns) row.push_back(cell(each, column.path));
+    for (const Column& column : list.columns) row.push_back(in_units(cell(each, column.path), column.unit));
   }
   json ? print_out(lines) : print_table(rows);
 }
@@ -95,7 +109,9 @@ void show(const List& list, const Json& all, bool json) {
 asio::awaitable<int> show_list(Remote& remote, const ListOptions& options) {
   const List list = list_of(options.what);
   std::string target = "/v1/" + list.key;
-  if (!options.job.empty()) target += "?job=" + percent_encode(options.job);
+  if (options.what == Listing::containers) target += "?usage=1";
+  const char* const sign = options.what == Listing::containers ? "&" : "?";
+  if (!options.job.empty()) target += sign + ("job=" + percent_encode(options.job));
   const auto body = co_await remote.ask("GET", target);
   if (!body) co_return report(remote, body.error());
   const auto parsed = parse_json(*body, kListBounds);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // berth logs LEASE EXECUTION: the output that an execution has written so far, byte for byte.
+// berth logs CONTAINER: what its slot server has logged.
 #include <unistd.h>
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 
 #include "base/call_wire.hpp"
@@ -19,6 +23,7 @@ namespace {
 
 constexpr std::size_t kMostPart = std::size_t{16} << 20;
 constexpr std::chrono::seconds kLogsLimit{60};
+constexpr std::chrono::seconds kFollowPause{1};
 
 struct Part {
   std::string bytes;
@@ -36,7 +41,7 @@ std::uint64_t number(const http::ResponseHead& head, std::string_view field) {
 
 asio::awaitable<Expected<Part>> read_part(Remote& remote, const LogsOptions& options, std::uint64_t offset) {
   const http::ClientRequest request = remote.request(
-      "GET", "/v1/leases/" + percent_encode(options.lease) + "/executions/" + percent_encode(options.execution) +
+      "GET", "/v1/leases/" + percent_encode(options.whose) + "/executions/" + percent_encode(options.execution) +
                  "/output?stream=" + options.stream + "&offset=" + std::to_string(offset) +
                  "&wait=" + std::to_string(options.follow ? 10 : 0));
   const Deadline deadline(now() + kLogsLimit);
@@ -69,10 +74,50 @@ asio::awaitable<int> show_logs(Remote& remote, const LogsOptions& options) {
   co_return kSuccess;
 }
 
+struct LogPart {
+  std::string text;
+  std::string next;
+};
+
+asio::awaitable<Expected<LogPart>> read_log_part(Remote& remote, const std::string& container, std::string after) {
+  const http::ClientRequest request =
+      remote.request("GET", "/v1/containers/" + percent_encode(container) + "/log?after=" + percent_encode(after));
+  const Deadline deadline(now() + kLogsLimit);
+  auto loan = co_await remote.borrow();
+  const auto head = co_await loan->send(request, deadline);
+  if (!head) co_return tl::unexpected(head.error());
+  auto body = co_await loan->read_body(kMostPart, deadline);
+  if (!body) co_return tl::unexpected(body.error());
+  if (head->status != 200) co_return tl::unexpected(error_of_answer(head->status, *body));
+  co_return LogPart{std::move(*body), std::string(head->field("berth-next").value_or(""))};
+}
+
+asio::awaitable<int> show_container_log(Remote& remote, const LogsOptions& options) {
+  asio::steady_timer pause(remote.context());
+  std::string after;
+  bool seen = false;
+  while (true) {
+    const auto part = co_await read_log_part(remote, options.whose, after);
+    if (remote.interrupted()) co_return kInterrupted;
+    // One that was followed to its end is no error.
+    if (!part && seen && part.error().code == "unknown_container") co_return kSuccess;
+    if (!part) co_return report(remote, part.error());
+    seen = true;
+    after = part->next;
+    if (!write_all(STDOUT_FILENO, part->text)) co_return kSuccess;
+    if (!part->text.empty()) continue;
+    if (!options.follow) co_return kSuccess;
+    pause.expires_after(kFollowPause);
+    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
 }  // namespace
 
 int logs_command(const LogsOptions& options) {
-  return with_agent([&options](Remote& remote) { return show_logs(remote, options); }, kPlatform);
+  const bool of_container = options.execution.empty();
+  const auto show = of_container ? show_container_log : show_logs;
+  return with_agent([&options, show](Remote& remote) { return show(remote, options); }, kPlatform);
 }
 
 }  // namespace berth::cli

@@ -102,6 +102,23 @@ Expected<std::vector<std::string>> read_volumes(std::string_view body) {
   return names;
 }
 
+Expected<Usage> read_usage(std::string_view body) {
+  const auto stats = read_object(body, "account of what is used");
+  if (!stats) return tl::unexpected(stats.error());
+  const Json& memory = object_at(*stats, "memory_stats");
+  const Json& kinds = object_at(memory, "stats");
+  Usage usage;
+  if (const auto time = json_uint_at(object_at(object_at(*stats, "cpu_stats"), "cpu_usage"), "total_usage"))
+    usage.cpu_seconds = static_cast<double>(*time) / 1e9;
+  usage.memory_bytes = json_uint_at(memory, "usage");
+  // Named for version 1 and for version 2.
+  auto idle = json_uint_at(kinds, "total_inactive_file");
+  if (!idle) idle = json_uint_at(kinds, "inactive_file");
+  if (usage.memory_bytes) *usage.memory_bytes -= std::min(*usage.memory_bytes, idle.value_or(0));
+  usage.pids = json_uint_at(object_at(*stats, "pids_stats"), "current");
+  return usage;
+}
+
 Expected<std::string> read_created_id(std::string_view body) {
   const auto created = read_object(body, "new container");
   if (!created) return tl::unexpected(created.error());

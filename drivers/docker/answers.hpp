@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "berth/error.hpp"
+#include "drivers/driver.hpp"
 
 namespace berth::drivers::docker {
 
@@ -46,6 +47,9 @@ struct ListedContainer {
 
 // Names.
 [[nodiscard]] Expected<std::vector<std::string>> read_volumes(std::string_view body);
+
+// What a container without a group of ours uses; what the answer leaves out is not known.
+[[nodiscard]] Expected<Usage> read_usage(std::string_view body);
 
 [[nodiscard]] Expected<std::string> read_created_id(std::string_view body);
 

@@ -51,6 +51,10 @@ class Container : public std::enable_shared_from_this<Container> {
   // What a list said that was asked for at `listed`: null when it is not there.
   void compare(const ListedContainer* seen, TimePoint listed);
 
+  // Driver::usage and Driver::read_log. By the groups that this agent made, else as the engine says.
+  [[nodiscard]] asio::awaitable<Expected<Usage>> usage(Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<LogPart>> read_log(std::string after, Deadline deadline);
+
   [[nodiscard]] const std::optional<Error>& leftover() const { return leftover_; }
   [[nodiscard]] const ContainerFacts& facts() const { return facts_; }
 

@@ -34,6 +34,16 @@ asio::awaitable<Expected<std::vector<ContainerFacts>>> DockerDriver::adopt() {
 asio::awaitable<Expected<void>> DockerDriver::remove(Deadline graceful_until) {
   return core_->remove(graceful_until);
 }
+asio::awaitable<Expected<Usage>> DockerDriver::usage(std::string id, Deadline deadline) {
+  const auto container = core_->find(id);
+  if (!container) co_return tl::unexpected(unknown_container(id));
+  co_return co_await container->usage(deadline);
+}
+asio::awaitable<Expected<LogPart>> DockerDriver::read_log(std::string id, std::string after, Deadline deadline) {
+  const auto container = core_->find(id);
+  if (!container) co_return tl::unexpected(unknown_container(id));
+  co_return co_await container->read_log(std::move(after), deadline);
+}
 void DockerDriver::stop_all(Deadline kill_at) {
   core_->stop_all(kill_at);
 }

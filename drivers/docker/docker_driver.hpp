@@ -26,6 +26,9 @@ class DockerDriver final : public Driver {
   // no error: they are removed when it is back. Containers of others are never touched.
   [[nodiscard]] boost::asio::awaitable<Expected<std::vector<ContainerFacts>>> adopt() override;
   [[nodiscard]] boost::asio::awaitable<Expected<void>> remove(Deadline graceful_until) override;
+  [[nodiscard]] boost::asio::awaitable<Expected<Usage>> usage(std::string id, Deadline deadline) override;
+  [[nodiscard]] boost::asio::awaitable<Expected<LogPart>> read_log(std::string id, std::string after,
+                                                                   Deadline deadline) override;
   void stop_all(Deadline kill_at) override;
   void kill_all() override;
 

@@ -19,6 +19,7 @@ class DockerDriver::Core : public std::enable_shared_from_this<DockerDriver::Cor
   void converge(std::vector<Wanted> wanted);
   [[nodiscard]] boost::asio::awaitable<Expected<std::vector<ContainerFacts>>> adopt();
   [[nodiscard]] boost::asio::awaitable<Expected<void>> remove(Deadline graceful_until);
+  [[nodiscard]] std::shared_ptr<docker::Container> find(const std::string& id) const { return containers_.find(id); }
   void stop_all(Deadline kill_at) { containers_.stop_all(kill_at); }
   void kill_all() { containers_.kill_all(); }
   void close();

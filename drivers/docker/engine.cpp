@@ -200,6 +200,24 @@ asio::awaitable<Expected<std::string>> Engine::last_lines(std::string container,
   co_return read_log(*frames);
 }
 
+asio::awaitable<Expected<std::string>> Engine::stamped_log(std::string container, std::string since,
+                                                           Deadline deadline) {
+  std::string query = "/logs?stdout=1&stderr=1&timestamps=1";
+  if (!since.empty()) query += "&since=" + percent_encode(since);
+  http::ClientRequest request = request_of("GET", path_of(container, query));
+  const auto frames = co_await ask(std::move(request), deadline);
+  if (!frames) co_return tl::unexpected(frames.error());
+  co_return read_log(*frames);
+}
+
+asio::awaitable<Expected<Usage>> Engine::usage(std::string container, Deadline deadline) {
+  // Without one-shot the engine waits a second for numbers to compare with.
+  http::ClientRequest request = request_of("GET", path_of(container, "/stats?stream=0&one-shot=1"));
+  const auto body = co_await ask(std::move(request), deadline);
+  if (!body) co_return tl::unexpected(body.error());
+  co_return read_usage(*body);
+}
+
 asio::awaitable<Expected<std::vector<ListedContainer>>> Engine::list(std::string agent, Deadline deadline) {
   http::ClientRequest request = request_of("GET", "/containers/json?all=1&" + query_of(with_label(agent)));
   const auto body = co_await ask(std::move(request), deadline);

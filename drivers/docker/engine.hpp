@@ -63,6 +63,11 @@ class Engine {
   // The last lines of what it wrote.
   [[nodiscard]] asio::awaitable<Expected<std::string>> last_lines(std::string container, unsigned lines,
                                                                   Deadline deadline);
+  // Its whole log, or what came at `since` and later ("1700000000.5", seconds since 1970). Each line begins with its
+  // time.
+  [[nodiscard]] asio::awaitable<Expected<std::string>> stamped_log(std::string container, std::string since,
+                                                                   Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<Usage>> usage(std::string container, Deadline deadline);
   // Every container with this label of an agent, whatever its state.
   [[nodiscard]] asio::awaitable<Expected<std::vector<ListedContainer>>> list(std::string agent, Deadline deadline);
 

@@ -43,6 +43,8 @@ class SlotGroups {
 
   [[nodiscard]] std::string parent() const { return "/berth/" + id_; }
   [[nodiscard]] std::vector<HostMount> mounts() const;
+  // Of all that runs in the container.
+  [[nodiscard]] Usage usage() const;
   // Whether nothing is left; a group whose last process is still dying stays for a moment.
   [[nodiscard]] bool remove();
 

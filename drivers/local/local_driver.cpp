@@ -2,6 +2,8 @@
 #include "drivers/local/local_driver.hpp"
 
 #include "drivers/local/container.hpp"
+#include "drivers/local/log_file.hpp"
+#include "drivers/paths.hpp"
 #include "drivers/remove.hpp"
 
 namespace berth::drivers {
@@ -36,6 +38,16 @@ asio::awaitable<Expected<std::vector<ContainerFacts>>> LocalDriver::adopt() {
   const auto removed = remove_stray_folders(options_.state_dir, is_used);
   if (!removed) co_return tl::unexpected(removed.error());
   co_return std::vector<ContainerFacts>{};
+}
+
+asio::awaitable<Expected<Usage>> LocalDriver::usage(std::string id, Deadline) {
+  if (!containers_.has(id)) co_return tl::unexpected(unknown_container(id));
+  co_return fail("unknown_usage", "what a container without an engine uses is not counted");
+}
+
+asio::awaitable<Expected<LogPart>> LocalDriver::read_log(std::string id, std::string after, Deadline) {
+  if (!containers_.has(id)) co_return tl::unexpected(unknown_container(id));
+  co_return read_log_file(container_paths(options_.state_dir, id).log(), after);
 }
 
 void LocalDriver::stop_all(Deadline kill_at) {

@@ -34,7 +34,10 @@ class LocalDriver final : public Driver {
   // none.
   [[nodiscard]] boost::asio::awaitable<Expected<std::vector<ContainerFacts>>> adopt() override;
   [[nodiscard]] boost::asio::awaitable<Expected<void>> remove(Deadline graceful_until) override;
-
+  // Not known: its slots have groups where there are any, the slot server has none.
+  [[nodiscard]] boost::asio::awaitable<Expected<Usage>> usage(std::string id, Deadline deadline) override;
+  [[nodiscard]] boost::asio::awaitable<Expected<LogPart>> read_log(std::string id, std::string after,
+                                                                   Deadline deadline) override;
   void stop_all(Deadline kill_at) override;
   void kill_all() override;
 

@@ -83,6 +83,9 @@ def requests(lease):
     for path in ("/healthz", "/readyz", "/openapi.json", "/metrics", "/v1/jobs", "/v1/containers", "/v1/slots", "/v1/leases"):
         yield "get", path, path, None
     yield "get", "/v1/events", "/v1/events?follow=0", None
+    yield "get", "/v1/containers", "/v1/containers?usage=1", None
+    for name, query in ((lease.facts["container"], ""), (lease.facts["container"], "?after=1"), (lease.facts["container"], "?after=x"), ("nobody", "")):
+        yield "get", "/v1/containers/{container}/log", f"/v1/containers/{name}/log{query}", None
     for name, body in (("described", job), ("described", b"{{"), ("other", job)):
         for query in ("?plan=1", ""):
             yield "put", "/v1/jobs/{job}", f"/v1/jobs/{name}{query}", body

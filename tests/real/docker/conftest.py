@@ -9,6 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "contract"))
 
 import images  # noqa: E402
 from contained import ContainedSlotd  # noqa: E402
+from driver_fixtures import agent, clean, machine  # noqa: E402, F401
 from engine_fixtures import contained, debian, engine  # noqa: E402, F401
 from harness import Slot  # noqa: E402
 

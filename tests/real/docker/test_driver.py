@@ -11,16 +11,12 @@ import pytest
 
 import images
 from agent_harness import Agent, Machine
-from engine import CGROUPS, Engine
+from driver_fixtures import CANARY, HEARD_WITHIN, ORDINARY, POOL, RUN_LIMIT, containers_of, docker_env, only_container, works
+from engine import Engine
 from harness import wait_until
 
 ROOT = pathlib.Path(os.environ["BERTH_SOURCE_DIR"])
-RUN_LIMIT = 120
-ORDINARY = 61234
-CANARY = "canary-5f1d"
-HEARD_WITHIN = 30
 INTERRUPTED_WITHIN = 5 * 2  # two seconds are promised
-MIB = 1 << 20
 
 TWO = """job: two
 driver: docker
@@ -32,31 +28,6 @@ steps:
     tool: bash
     args: {command: "id -u; echo $IMAGE_SAYS; pwd"}
 """
-POOL = "job: pool\ndriver: docker\nimage: %s\nslots: 2\nslot: {memory: 64MiB, pids: 32, disk: 32MiB}\n"
-
-
-@pytest.fixture
-def machine():
-    made = Machine(os.geteuid())
-    yield made
-    made.remove()
-
-
-@pytest.fixture
-def clean(engine):
-    """Nothing of a driver may be left after the test: no container, volume or control group."""
-    before, start = set(engine.containers()), time.time()
-    yield engine
-    wait_until(lambda: set(engine.containers()) <= before, HEARD_WITHIN, "containers are removed")
-    assert not engine.request("GET", "/volumes")["Volumes"]
-    filters = json.dumps({"event": ["create"], "type": ["container"]})
-    events = engine.request("GET", "/events", decode=False, since=start, until=time.time(), filters=filters).splitlines()
-    made = {json.loads(each)["Actor"]["Attributes"]["name"].removeprefix("berth-") for each in events}
-    assert not [path for path in CGROUPS.glob("*/berth/*") if path.name in made]
-
-
-def docker_env(engine):
-    return {"DOCKER_HOST": f"unix://{engine.socket}"}
 
 
 def berth_run(machine, engine, job, *options):
@@ -65,12 +36,28 @@ def berth_run(machine, engine, job, *options):
     return code, [json.loads(line) for line in out.splitlines()], err
 
 
-@pytest.mark.parametrize("example, trajectories, steps", [("quickstart", 20, 4), ("rollouts", 200, 5)])
-def test_an_example_runs_in_a_container_as_it_does_on_this_machine(machine, clean, debian, example, trajectories, steps):
-    job = machine.write(f"{example}.yaml", (ROOT / f"examples/{example}.yaml").read_text())
+def test_the_quickstart_runs_in_a_container(machine, clean, debian):
+    job = machine.write("quickstart.yaml", (ROOT / "examples/quickstart.yaml").read_text())
     code, results, said = berth_run(machine, clean, job, "--set", f"image={debian}")
     assert code == 0, said + str([each for each in results if not each["success"]][:3])
-    assert len(results) == trajectories * steps and all(each["success"] for each in results)
+    assert len(results) == 20 * 4 and all(each["success"] for each in results)
+
+
+def told(results):
+    """What two runs of one job have in common, by trajectory and step: all but times, sizes measured and ids of executions."""
+    return {(each["trajectory"], each["step"]):
+            {**each, "metadata": {key: value for key, value in each["metadata"].items() if key not in MEASURED}} for each in results}
+
+
+def test_the_rollouts_give_the_results_in_a_container_that_they_give_on_this_machine(machine, clean, debian):
+    job = machine.write("rollouts.yaml", (ROOT / "examples/rollouts.yaml").read_text())
+    code, results, said = berth_run(machine, clean, job, "--set", f"image={debian}")
+    assert code == 0, said + str([each for each in results if not each["success"]][:3])
+    code, out, said = machine.berth("run", job, "--driver", "local", "--json")
+    assert code == 0, said
+    here = told(json.loads(line) for line in out.splitlines())
+    assert len(here) == len(results) == 200 * 5
+    assert told(results) == here
 
 
 def test_the_example_of_a_pool_gives_slots_of_an_image(machine, clean, debian):
@@ -160,33 +147,6 @@ def test_an_interrupt_takes_everything_down(machine, clean, image):
 
 
 # --- an agent -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def agent(machine, clean, image):
-    """An agent whose pool is one container with two slots."""
-    made = Agent(machine, jobs=POOL % image("busybox") + f"env: {{SECRET: {CANARY}}}\n", env=docker_env(clean)).ready()
-    made.engine = clean
-    yield made
-    if made.process.poll() is None:
-        made.process.send_signal(signal.SIGTERM)
-        assert made.process.wait(RUN_LIMIT) == 0, made.log()
-
-
-def containers_of(agent):
-    label = (agent.state / "agent.id").read_text().strip()
-    return {each["Id"]: each for each in agent.engine.request("GET", "/containers/json", all=1)
-            if each["Labels"].get("io.berth.agent") == label}
-
-
-def only_container(agent):
-    found = containers_of(agent)
-    assert len(found) == 1, found
-    return next(iter(found))
-
-
-def works(agent):
-    return agent.berth("exec", "--job", "pool", "--", "echo", "works")[1] == "works\n"
 
 
 @pytest.mark.parametrize("what, path", [("killed", ("POST", "/kill")), ("removed", ("DELETE", "?force=1")), ("paused", ("POST", "/pause"))])

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine behind TCP with TLS, which wants to see a certificate: the variables that other Docker clients read."""
 import contextlib
-import os
 import socket
 import ssl
 import threading
 
 import pytest
 
-from agent_harness import Machine
 from certificates import Authority
 
 JOB = """job: one
@@ -73,13 +71,6 @@ def door(engine, tmp_path):
     made.authority = authority
     yield made
     made.close()
-
-
-@pytest.fixture
-def machine():
-    made = Machine(os.geteuid())
-    yield made
-    made.remove()
 
 
 def environment(machine, door, trusted, shown):

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """dockerd itself behind TLS that wants to see a certificate, and one that does not see this machine's folders."""
-import os
 import pathlib
 import subprocess
 
 import pytest
 
 import images
-from agent_harness import Machine
 from certificates import Authority
 from engine import Engine
 from registry import free_port
@@ -43,13 +41,6 @@ def guarded(engine, authority, tmp_path_factory):
         yield made
     finally:
         made.stop()
-
-
-@pytest.fixture
-def machine():
-    made = Machine(os.geteuid())
-    yield made
-    made.remove()
 
 
 def environment(machine, address, trusted, shown):

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 import images
-from agent_harness import Agent, Machine
+from agent_harness import Agent
 from harness import wait_until
 from registry import PASSWORD, USER, Door, Registry, docker_config
 
@@ -46,13 +46,6 @@ def locked(engine):
     made.push(engine, engine.import_image("berth-locked", images.busybox_image()), "box")
     yield made
     made.stop()
-
-
-@pytest.fixture
-def machine():
-    made = Machine(os.geteuid())
-    yield made
-    made.remove()
 
 
 @pytest.fixture

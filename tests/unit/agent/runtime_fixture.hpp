@@ -41,6 +41,14 @@ class FakeDriver final : public drivers::Driver {
     co_return Expected<void>{};
   }
 
+  [[nodiscard]] boost::asio::awaitable<Expected<drivers::Usage>> usage(std::string id, Deadline) override {
+    co_return tl::unexpected(drivers::unknown_container(id));
+  }
+  [[nodiscard]] boost::asio::awaitable<Expected<drivers::LogPart>> read_log(std::string id, std::string,
+                                                                            Deadline) override {
+    co_return tl::unexpected(drivers::unknown_container(id));
+  }
+
   void stop_all(Deadline) override {}
   void kill_all() override {}
 

@@ -25,6 +25,13 @@ class NoDriver final : public drivers::Driver {
     co_return std::vector<drivers::ContainerFacts>{};
   }
   [[nodiscard]] boost::asio::awaitable<Expected<void>> remove(Deadline) override { co_return Expected<void>{}; }
+  [[nodiscard]] boost::asio::awaitable<Expected<drivers::Usage>> usage(std::string id, Deadline) override {
+    co_return tl::unexpected(drivers::unknown_container(id));
+  }
+  [[nodiscard]] boost::asio::awaitable<Expected<drivers::LogPart>> read_log(std::string id, std::string,
+                                                                            Deadline) override {
+    co_return tl::unexpected(drivers::unknown_container(id));
+  }
   void stop_all(Deadline) override {}
   void kill_all() override {}
 };
