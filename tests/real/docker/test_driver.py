@@ -17,8 +17,10 @@ from harness import wait_until
 
 ROOT = pathlib.Path(os.environ["BERTH_SOURCE_DIR"])
 INTERRUPTED_WITHIN = 5 * 2  # two seconds are promised
-# What two runs of one job need not have in common. How much of a background was killed depends on how far it had come.
-MEASURED = {"execution", "queued_ms", "setup_ms", "wall_ms", "cpu_ms", "memory_peak_bytes", "usage_source", "background_killed"}
+# What two runs of one job need not have in common: requests name the lease; how much of a background was killed depends on how
+# far it had come.
+MEASURED = {"execution", "request_bytes", "queued_ms", "setup_ms", "wall_ms", "cpu_ms", "memory_peak_bytes", "usage_source",
+            "background_killed"}
 
 TWO = """job: two
 driver: docker
