@@ -82,14 +82,14 @@ def remove_group(path):
 
 
 class Engine:
-    def __init__(self, *options):
+    def __init__(self, *options, memory=MEMORY):
         self.options = options
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="be-", dir="/tmp"))  # short: unix sockets are made below it
         self.socket = str(self.folder / "docker.sock")
         self.group = self.folder.name
         self.process = None
         # In memory where that can be had: images are unpacked at once, and deleted files cost no disk its time.
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEMORY},mode=755", "berth-engine", self.folder], check=False,
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={memory},mode=755", "berth-engine", self.folder], check=False,
                        stderr=subprocess.DEVNULL)
         try:
             self._start()
