@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 import images
+from audit import assert_clean
 from contained import ContainedSlotd
 from engine import Engine, why_none
 from harness import is_sanitized
@@ -20,7 +21,10 @@ def engine():
     except (RuntimeError, AssertionError) as error:
         pytest.skip(f"dockerd does not start here: {str(error)[-400:]}")
     yield made
-    made.stop()
+    try:
+        assert_clean(made)
+    finally:
+        made.stop()
 
 
 @pytest.fixture(scope="session")
