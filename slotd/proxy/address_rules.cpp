@@ -127,6 +127,19 @@ std::optional<std::string_view> not_public(const Address& address) {
   return in_v6(number, kGlobalV6) ? std::nullopt : std::optional<std::string_view>("reserved");
 }
 
+Expected<void> judge(const std::vector<Address>& addresses, const std::vector<AddressRange>& unsafe,
+                     const std::vector<Address>& own) {
+  for (const auto& address : addresses) {
+    const bool exempt =
+        std::any_of(unsafe.begin(), unsafe.end(), [&](const AddressRange& range) { return range.contains(address); });
+    if (exempt) continue;
+    auto why = not_public(address);
+    if (!why && std::find(own.begin(), own.end(), address) != own.end()) why = "this machine's own";
+    if (why) return fail("address", address.to_string() + " (" + std::string(*why) + ")");
+  }
+  return {};
+}
+
 Expected<std::vector<Address>> own_addresses() {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) return fail_errno("asking for this machine's own addresses", errno);

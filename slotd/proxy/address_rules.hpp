@@ -27,6 +27,11 @@ struct AddressRange {
 // Why an address is none of the public ones, e.g. "private"; nothing for those that are. Pure.
 [[nodiscard]] std::optional<std::string_view> not_public(const Address& address);
 
+// All of a name's addresses, or none: a name that also points inwards is not to be trusted. `unsafe` lists what is
+// reached though it is not public, `own` what is not though it is. Error code "address". Pure.
+[[nodiscard]] Expected<void> judge(const std::vector<Address>& addresses, const std::vector<AddressRange>& unsafe,
+                                   const std::vector<Address>& own);
+
 // Every address of this machine's (or container's) interfaces, now.
 [[nodiscard]] Expected<std::vector<Address>> own_addresses();
 

@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -67,6 +68,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void count(const Traffic& more);
   void moved(std::size_t bytes, bool outwards);
   void watch_idle();
+  void watch_client();
   void stir() { idle_since_ = now(); }
 
   const std::shared_ptr<Gate> gate_;
@@ -79,6 +81,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   http::InputBuffer input_;  // from the client
   asio::steady_timer idle_timer_;
   TimePoint idle_since_{};
+  Duration idle_limit_{};
+  std::uint64_t turn_ = 0;   // counts exchanges
   std::string destination_;  // of the request in hand, for the counts
   std::size_t pattern_ = 0;
   bool counted_in_ = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What passes between a client and the place it was connected to. Waits here have no deadline each: one clock, which
 // every byte in either direction sets back, ends them all.
+#include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -50,13 +51,23 @@ void Conversation::moved(std::size_t bytes, bool outwards) {
 }
 
 void Conversation::watch_idle() {
-  idle_timer_.expires_at(idle_since_ + gate_->limits().idle);
+  idle_timer_.expires_at(idle_since_ + idle_limit_);
   idle_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (error || !self || self->cut_) return;
-    if (now() - self->idle_since_ >= self->gate_->limits().idle) return self->cut();
+    if (now() - self->idle_since_ >= self->idle_limit_) return self->cut();
     self->watch_idle();
   });
+}
+
+// While an answer is awaited nobody reads from the client: one that goes away is seen all the same.
+void Conversation::watch_client() {
+  client_->socket().async_wait(http::Wire::Socket::wait_read,
+                               [weak = weak_from_this(), turn = turn_](const auto& error) {
+                                 const auto self = weak.lock();
+                                 if (error || !self || self->cut_ || self->turn_ != turn) return;
+                                 if (self->client_->peek() == 0) self->cut();
+                               });
 }
 
 asio::awaitable<bool> Conversation::send(http::Wire& to, std::string_view text, bool outwards) {
@@ -80,11 +91,17 @@ asio::awaitable<bool> Conversation::pump(http::Wire& from, http::Wire& to, bool 
     const bool sent = co_await send(to, std::string_view(block.data(), got.bytes), outwards);
     if (!sent) co_return false;
   }
-  if (!cut_) co_await to.end_sending(Deadline());
+  // The other side may have been cut as well: that shows when something is sent to it, or never.
+  idle_limit_ = std::min(idle_limit_, gate_->limits().half_open);
+  if (!cut_) {
+    co_await to.end_sending(Deadline());
+    watch_idle();
+  }
   co_return !cut_;
 }
 
 asio::awaitable<void> Conversation::tunnel() {
+  idle_limit_ = gate_->limits().idle;
   stir();
   watch_idle();
   const auto self = shared_from_this();
@@ -163,6 +180,8 @@ asio::awaitable<Expected<http::ParsedResponse>> Conversation::read_answer_head(h
 
 // One request and its answer over a connection of its own. True when the client's connection can take another.
 asio::awaitable<bool> Conversation::exchange(ProxyRequest request) {
+  ++turn_;
+  idle_limit_ = gate_->limits().idle;
   stir();
   watch_idle();
   const auto self = shared_from_this();
@@ -172,11 +191,14 @@ asio::awaitable<bool> Conversation::exchange(ProxyRequest request) {
   // An answer may come before all of the body has gone.
   const auto body = body_of(request.head);
   const auto body_gone = std::make_shared<bool>(body.done());
-  if (!body.done()) {
+  if (body.done()) {
+    watch_client();
+  } else {
     asio::co_spawn(
         gate_->context(),
         [self, body, body_gone, chunked = request.head.chunked]() -> asio::awaitable<void> {
           *body_gone = co_await self->send_body(*self->client_, self->input_, body, *self->far_, chunked, true);
+          self->watch_client();
         },
         asio::detached);
   }
@@ -193,6 +215,7 @@ asio::awaitable<bool> Conversation::exchange(ProxyRequest request) {
   bool whole = co_await send(*client_, to_client, false);
   if (whole) whole = co_await send_body(*far_, from_far, answer->body, *client_, delivery.chunked, false);
   far_->close();
+  ++turn_;
   const bool goes_on = whole && delivery.keep_alive && *body_gone;
   if (goes_on) idle_timer_.cancel();
   if (whole && !goes_on) co_await linger();

@@ -23,15 +23,7 @@ std::optional<std::size_t> Gate::pattern_for(const HostPort& destination) const 
 Expected<void> Gate::judge(const std::vector<Address>& addresses) const {
   const auto own = own_addresses();
   if (!own) return tl::unexpected(own.error());
-  for (const auto& address : addresses) {
-    const bool unsafe = std::any_of(options_.unsafe_ranges.begin(), options_.unsafe_ranges.end(),
-                                    [&](const AddressRange& range) { return range.contains(address); });
-    if (unsafe) continue;
-    auto why = not_public(address);
-    if (!why && std::find(own->begin(), own->end(), address) != own->end()) why = "this machine's own";
-    if (why) return fail("address", address.to_string() + " (" + std::string(*why) + ")");
-  }
-  return {};
+  return proxy::judge(addresses, options_.unsafe_ranges, *own);
 }
 
 bool Gate::enter() {

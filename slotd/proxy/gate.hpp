@@ -27,7 +27,8 @@ struct Limits {
   Duration between = std::chrono::seconds(60);  // from an answer to the next request
   Duration lookup = std::chrono::seconds(10);
   Duration connect = std::chrono::seconds(10);
-  Duration idle = std::chrono::minutes(10);  // without a byte in either direction
+  Duration half_open = std::chrono::seconds(60);  // without a byte, once one side of a tunnel has ended
+  Duration idle = std::chrono::minutes(10);       // without a byte in either direction
 };
 
 struct GateOptions {
@@ -43,8 +44,7 @@ class Gate {
 
   // The pattern that lets a destination through.
   [[nodiscard]] std::optional<std::size_t> pattern_for(const HostPort& destination) const;
-  // All of a name's addresses, or none: a name that also points inwards is not to be trusted. Codes: "address",
-  // "system".
+  // As the free function, with this machine's addresses of the moment. Codes: "address", "system".
   [[nodiscard]] Expected<void> judge(const std::vector<Address>& addresses) const;
 
   void count(std::size_t pattern, const Traffic& more) { traffic_[pattern] += more; }

@@ -42,10 +42,10 @@ def in_network_of(pid, work):
     return result
 
 
-def listening_pair():
+def listening_pair(port):
     """A socket on each of the two addresses, with one port."""
     for _ in range(100):
-        inside = socket.create_server((INSIDE, 0))
+        inside = socket.create_server((INSIDE, port))
         with contextlib.suppress(OSError):
             return inside, socket.create_server((PUBLIC, inside.getsockname()[1]))
         inside.close()
@@ -62,17 +62,20 @@ def labels(packet, at):
 
 class Internet:
     """`names`: {name: [addresses] or None for no answer}; a list of lists is one answer after the other. `tls`: an
-    ssl.SSLContext of the web server that speaks it."""
+    ssl.SSLContext of the web server that speaks it. `ports`: of the web, its TLS, the echo and the names; 0: any."""
 
-    def __init__(self, tls=None, pid=None):
+    def __init__(self, tls=None, pid=None, ports=(0, 0, 0, 0)):
         self.names = {}
         self.questions = []   # (name, "A" or "AAAA")
         self.arrived = []     # what connected: "web", "inside", "tls", "echo"
         self.requests = []    # heads that the web server got
+        self.silent = 0       # requests that are never answered
+        self.closed = threading.Event()
         self.open = set()     # connections to the echo
         self.tls = tls
         (self.inside, self.web), self.tls_socket, self.echo, self.names_socket = in_network_of(pid, lambda: (
-            listening_pair(), socket.create_server((PUBLIC, 0)), socket.create_server((PUBLIC, 0)), self._name_socket()))
+            listening_pair(ports[0]), socket.create_server((PUBLIC, ports[1])), socket.create_server((PUBLIC, ports[2])),
+            self._name_socket(ports[3])))
         self.port, self.tls_port, self.echo_port, self.names_port = (
             each.getsockname()[1] for each in (self.web, self.tls_socket, self.echo, self.names_socket))
         self._run(self._answer_names)
@@ -81,9 +84,9 @@ class Internet:
             self._run(self._accept, listener, name, serve)
 
     @staticmethod
-    def _name_socket():
+    def _name_socket(port):
         plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        plain.bind((PUBLIC, 0))
+        plain.bind((PUBLIC, port))
         return plain
 
     @staticmethod
@@ -91,6 +94,7 @@ class Internet:
         threading.Thread(target=work, args=arguments, daemon=True).start()
 
     def close(self):
+        self.closed.set()
         for each in (self.inside, self.web, self.tls_socket, self.echo, self.names_socket):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -170,6 +174,13 @@ class Internet:
 
     def _web_hello(self, plain, _head, _body, _query):
         self._reply(plain, b"hello", fields="Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nConnection: x-mine\r\nX-Mine: 1\r\n")
+
+    def _web_silence(self, plain, _head, _body, _query):
+        """Never answers, and does not end when the other side does."""
+        self.silent += 1
+        while plain.recv(65536):
+            pass
+        self.closed.wait(LIMIT)
 
     def _web_redirect(self, plain, _head, _body, query):
         self._reply(plain, b"", "302 Found", f"Location: {query['to']}\r\n")

@@ -47,6 +47,7 @@ import socket, sys, time
 plain = socket.create_connection(("127.0.0.1", 3128), 30)
 plain.sendall(f"CONNECT {sys.argv[1]} HTTP/1.1\\r\\nHost: {sys.argv[1]}\\r\\n\\r\\n".encode())
 print(plain.recv(100).decode().split("\\r\\n")[0], flush=True)
+plain.sendall(sys.argv[2].encode() if len(sys.argv) > 2 else b"")
 plain.recv(1)
 print("cut", flush=True)
 """
@@ -400,6 +401,23 @@ def test_a_reset_cuts_what_the_slot_had_open(server, slot, world):
     wait_until(lambda: len(world.net.open) == have, SOON, "the far end sees the end")
     assert metric(server, "connections ") == 0
     assert slot.output(f"curl -sS {world.url()}") == "hello"
+
+
+def test_a_reset_cuts_tunnels_whose_far_end_does_not_listen(server, slot, world):
+    before = world.net.silent
+    slot.run("exec", {"argv": ["/usr/bin/python3", "-c", HOLD, f"web.test:{world.net.port}", "GET /silence HTTP/1.1\r\n\r\n"],
+                      "background": True})
+    wait_until(lambda: world.net.silent > before, SOON, "the far end has the request")
+    assert metric(server, "connections ") == 1
+    slot.reset()
+    assert metric(server, "connections ") == 0
+
+
+def test_who_goes_away_before_the_answer_leaves_no_connection(server, slot, world):
+    before = world.net.silent
+    slot.bash(f"curl -sS -m 1 {world.url(path='silence')}; curl -sS -m 1 -d x {world.url(path='silence')}")
+    assert world.net.silent == before + 2
+    wait_until(lambda: metric(server, "connections ") == 0, SOON, "no connection is left")
 
 
 def test_the_end_of_a_call_ends_its_connections(server, slot, world):

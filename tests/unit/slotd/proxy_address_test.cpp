@@ -100,6 +100,14 @@ TEST(AddressRules, OwnAddressesHoldLoopback) {
   EXPECT_NE(std::find(own->begin(), own->end(), address("127.0.0.1")), own->end());
 }
 
+// An agent, Nomad or an engine may listen on an address that is public.
+TEST(AddressRules, ThisMachinesOwnAddressesAreRefusedThoughTheyArePublic) {
+  EXPECT_TRUE(judge({address("8.8.8.8")}, {}, {address("9.9.9.9")}));
+  const auto judged = judge({address("9.9.9.9")}, {}, {address("9.9.9.9")});
+  ASSERT_FALSE(judged);
+  EXPECT_EQ(judged.error().message, "9.9.9.9 (this machine's own)");
+}
+
 TEST(Gate, OneInnerAddressSpoilsAName) {
   asio::io_context context;
   const Gate gate(context, GateOptions{{"a.test"}, {}, {}, {}});
