@@ -60,6 +60,7 @@ asio::awaitable<void> Conversation::run(std::shared_ptr<Conversation> self) {
   if (!self->counted_in_) {
     Refusal full{503, "connections", "this container has too many connections open; try again when some have ended"};
     co_await self->refuse(std::move(full), {});
+    self->cut();
   }
   bool first = true;
   while (!self->cut_) {

@@ -119,6 +119,16 @@ TEST(DockerCreation, AsksForNoPrivilegeAndNoNetworkWhereNoneIsNeeded) {
   EXPECT_EQ((*parse_json(create_body(request)))["HostConfig"]["NetworkMode"], "own");
 }
 
+// The proxy of each slot looks out of the container's network.
+TEST(DockerCreation, SlotsWithAProxyNeedAContainerWithANetwork) {
+  CreateRequest request;
+  request.wanted.spec.slot.network = NetworkMode::allow;
+  request.seccomp = "{}";
+  EXPECT_EQ((*parse_json(create_body(request)))["HostConfig"]["NetworkMode"], "bridge");
+  request.wanted.network = "own";
+  EXPECT_EQ((*parse_json(create_body(request)))["HostConfig"]["NetworkMode"], "own");
+}
+
 TEST(DockerCreation, LimitsOfTheWholeContainerAreAskedFor) {
   CreateRequest request;
   request.wanted.cpu = 1.5;
