@@ -16,6 +16,7 @@ if IN_CONTAINER:
     sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "real/docker"))
     from contained import ContainedSlotd as Slotd  # noqa: F811
     from engine_fixtures import contained, debian, engine  # noqa: F401
+    Slotd.grouped = True
     Slotd.defaults = {"image_env": ["PATH=/usr/local/bin:/usr/bin:/bin"]}
 # What is not so in a container, and why.
 NOT_CONTAINED = {

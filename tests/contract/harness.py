@@ -147,6 +147,10 @@ class Slotd:
         wait_until(self.all_rooms_stand, START_LIMIT, "every slot has its room")
         return self
 
+    def tcp_port(self):
+        """The port of 127.0.0.1 that clients call it by."""
+        return self.wire.address
+
     def all_rooms_stand(self):
         health = self.wire.health()
         return health["ready"] == health["slots"]

@@ -25,7 +25,7 @@ def peer():
 
 
 def place(slot):
-    return PeerSlot(slot.name, f"http://127.0.0.1:{slot.wire.address}")
+    return PeerSlot(slot.name, f"http://127.0.0.1:{slot.server.tcp_port()}")
 
 
 def comparable(result):
@@ -122,7 +122,7 @@ class LossyProxy:
 
 
 def test_an_answer_that_was_lost_twice_comes_at_the_third_try_and_the_command_ran_once(slot, peer):
-    proxy = LossyProxy(slot.wire.address, 2)
+    proxy = LossyProxy(slot.server.tcp_port(), 2)
     try:
         result = peer.execute(PeerSlot(slot.name, proxy.address), "bash", {"command": "echo run >> log; echo done"})
     finally:
@@ -145,7 +145,7 @@ note.txt: a note of slot_0
 
 def test_the_example_runs_its_batch_in_two_slots(start):
     server = start(slots=2)
-    done = run_example(f"http://127.0.0.1:{server.wire.address}")
+    done = run_example(f"http://127.0.0.1:{server.tcp_port()}")
     assert (done.returncode, done.stdout, done.stderr) == (0, EXAMPLE_SAYS, "")
 
 
@@ -154,8 +154,8 @@ def test_the_example_speaks_to_unix_sockets(start, tmp_path_factory):
     folder.chmod(0o777)
     for parent in folder.parents[:2]:
         parent.chmod(0o755)
-    start(slots=2, listen=f"unix:{folder}/s")
-    done = run_example(f"unix:{folder}/s")
+    server = start(slots=2, listen=f"unix:{folder}/s")
+    done = run_example(server.listen)
     assert (done.returncode, done.stdout, done.stderr) == (0, EXAMPLE_SAYS, "")
 
 

@@ -43,10 +43,10 @@ def test_p27_reset_touches_one_slot_only(slots):
 
 
 def test_p27_reset_undoes_changes_of_the_system(slot):
-    if slot.bash("rm -rf /usr/share/doc && echo evil > /usr/bin/planted && echo 1 >> /etc/passwd")["success"]:
-        assert slot.output("ls /usr/share/doc /usr/bin/planted 2>&1 | grep -c 'No such'") == "1"
+    if slot.bash("rm -rf /usr/share/base-files && echo evil > /usr/bin/planted && echo 1 >> /etc/passwd")["success"]:
+        assert slot.output("ls /usr/share/base-files /usr/bin/planted 2>&1 | grep -c 'No such'") == "1"
     slot.reset()
-    assert slot.output("ls /usr/share/doc | head -1 | wc -l; ls /usr/bin/planted 2>/dev/null | wc -l; grep -c '^1$' /etc/passwd; true").split() == ["1", "0", "0"]
+    assert slot.output("ls /usr/share/base-files | head -1 | wc -l; ls /usr/bin/planted 2>/dev/null | wc -l; grep -c '^1$' /etc/passwd; true").split() == ["1", "0", "0"]
 
 
 @pytest.mark.parametrize("mess", [

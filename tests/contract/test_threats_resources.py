@@ -100,7 +100,7 @@ def test_row29_many_small_processes_are_bounded_too(small):
 def test_row29_reading_more_than_the_memory_limit_is_only_page_cache(small):
     slot, other = small
     # The cache of files that a slot reads counts for it, and is given back rather than killed for.
-    result = slot.bash("for i in 1 2; do find /usr/lib /usr/bin -xdev -type f -size +100k 2>/dev/null | head -n 2000 | xargs cat | wc -c; done", timeout=60)
+    result = slot.bash("for i in 1 2; do find /usr -xdev -type f -size +8k 2>/dev/null | xargs -d '\\n' cat 2>/dev/null | head -c 300000000 | wc -c; done", timeout=60)
     assert result["success"] is True, result
     assert min(int(size) for size in result["output"].split()) > CONFIG["slot"]["memory_bytes"]
     assert other.output("echo fine") == slot.output("echo fine") == "fine"

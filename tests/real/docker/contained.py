@@ -74,17 +74,18 @@ class ContainedProcess:
 
 
 class ContainedSlotd(Slotd):
-    """`image` and `host_config` beside what Slotd takes; `groups`: a delegated group for the slots. Its data lies on this
+    """`image` and `host_config` beside what Slotd takes; `groups`: a delegated group for the slots, bound where the driver binds
+    it or at the place that is named. Its data lies on this
     machine, where tests look at it, unless `data_dir` is a text: a place inside. It listens on a unix socket, or on
     `listen` and `port` of the container's own network, which a relay leads to."""
 
     engine = None  # these two are set once by the session's fixture
     image = None
     defaults = {}  # of the configuration
-    by_port = False  # whether clients get a port of this machine for the unix socket too
+    grouped = False  # whether `groups` is meant where it is not said
 
     def __init__(self, user=0, slots=4, config=None, arguments=(), listen=None, port=0, data_dir=None, env=None, pass_fds=(),
-                 address_flag="--listen", image=None, host_config=None, groups=False, run_dir="/.berth/run"):
+                 address_flag="--listen", image=None, host_config=None, groups=None, run_dir="/.berth/run"):
         assert user == 0 and not pass_fds
         self.user = user
         self.container = None
@@ -94,7 +95,9 @@ class ContainedSlotd(Slotd):
         if isinstance(self.data_dir, pathlib.Path):
             self.data_dir.mkdir(mode=0o700, exist_ok=True)
         (self.folder / "run").mkdir(mode=0o700)
+        groups = self.grouped if groups is None else groups
         self.delegation = Delegation(self.folder.name) if groups else None
+        self.group_place = groups if isinstance(groups, str) else "/sys/fs/cgroup"
         if isinstance(config, str):
             text = config
         else:
@@ -105,7 +108,7 @@ class ContainedSlotd(Slotd):
         command = [address_flag, *where, "--data-dir", str(self.data_dir), "--slots", str(slots), "--config",
                    "/.berth/config.json", "--ready-file", f"{run_dir}/ready.json", *arguments]
         host = {"NetworkMode": "none", "Binds": [f"{self.folder}/run:{run_dir}", f"{self.folder}:{self.folder}",
-                                                 *(self.delegation.binds() if self.delegation else ())],
+                                                 *(self.delegation.binds(self.group_place) if self.delegation else ())],
                 **security(self.engine), **(host_config or {})}
         if self.delegation:
             host["CgroupParent"] = self.delegation.parent
@@ -140,18 +143,18 @@ class ContainedSlotd(Slotd):
     def connect(self):
         self.ready = self.ready_line()
         assert self.ready["ok"] is True, self.ready
-        self.wire = Wire(self.address())
+        self.wire = Wire(self.listen[len("unix:"):] if self.port is None else self.tcp_port())
         end = time.monotonic() + START_LIMIT
         while not self.all_rooms_stand():
             assert time.monotonic() < end, f"not every slot has its room\n{self.log()}"
             time.sleep(0.02)
         return self
 
-    def address(self):
-        path = self.listen[len("unix:"):]
-        if self.port is None and not self.by_port:
-            return path
-        self.relay = Relay(to_unix(path) if self.port is None else to_loopback_of(self.process.pid, self.port))
+    def tcp_port(self):
+        """A port of this machine that leads to it."""
+        if not self.relay:
+            inside = to_unix(self.listen[len("unix:"):]) if self.port is None else to_loopback_of(self.process.pid, self.port)
+            self.relay = Relay(inside)
         return self.relay.port
 
     def log(self):

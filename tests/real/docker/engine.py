@@ -247,8 +247,8 @@ class Delegation:
                 fcntl.flock(self.held[-1], fcntl.LOCK_EX)
                 (group / "slots").mkdir()
 
-    def binds(self):
-        return [f"{group}/slots:/sys/fs/cgroup/{group.parent.parent.name}" for group in self.made]
+    def binds(self, place):
+        return [f"{group}/slots:{place}/{group.parent.parent.name}" for group in self.made]
 
     def left(self):
         # The engine makes its part of the path in every hierarchy, and leaves it there.

@@ -85,6 +85,8 @@ def odd_links_image():
         add_link(tar, "host/dev/pts", "/host")
         add_link(tar, "etc/hosts", "/host/etc/hosts")
         add_link(tar, "workspace", "/host/workspace")
+        add_link(tar, "ours", "/.berth")
+        add_link(tar, "etc/ours", "/.berth")  # etc is copied: the engine mounts files in it
     return packed(fill)
 
 

@@ -131,6 +131,13 @@ def test_row13_links_to_host_looking_paths_lead_nowhere(image, start):
         "fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero"]
 
 
+def test_row13_links_to_the_servers_own_folder_stay_links_to_nothing(image, start):
+    """Followed where the server prepares the slots' root, they would show its sockets and configuration."""
+    one = pair(start(slots=SLOTS, image=image("odd_links"), data_dir="/.berth/data"))[0]
+    for name in ("/ours", "/etc/ours"):
+        assert one.output(f"readlink {name}; ls {name}/ 2>/dev/null | wc -l").split() == ["/.berth", "0"], name
+
+
 def test_row13_a_link_in_the_place_of_our_own_folder_is_refused(engine, start):
     def fill(tar):
         images.busybox(tar)
