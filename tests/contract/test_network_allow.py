@@ -507,6 +507,21 @@ def test_without_a_network_of_its_own_no_slot_starts(user, world, level):
         slotd.kill()
 
 
+def test_what_is_unsafe_is_told_at_every_start(start, world):
+    assert f"UNSAFE: slots with a proxy may reach addresses that are not public range={RANGE}" in start(
+        slots=1, config=world.config(), arguments=world.arguments()).log()
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0.0/33", "everything"])
+def test_a_range_that_is_none_is_refused(user, world, text):
+    slotd = Slotd(user=user, slots=1, config=world.config(), arguments=["--proxy-unsafe-allow", text])
+    try:
+        assert slotd.process.wait(SOON) == 3
+        assert text in slotd.log()
+    finally:
+        slotd.kill()
+
+
 @pytest.mark.parametrize("slot_spec", [
     {"network": "allow"}, {"network": "allow", "allow": []}, {"network": "none", "allow": ["a.test"]},
     {"network": "allow", "allow": ["*"]}, {"network": "allow", "allow": ["10.0.0.0/8"]},
