@@ -88,6 +88,10 @@ Expected<std::unique_ptr<RoomFactory>> RoomFactory::create(const ContainerSpec& 
   return std::unique_ptr<RoomFactory>(new RoomFactory(std::move(impl)));
 }
 
+MeasureSet RoomFactory::measures_of(const RoomSpec& room) const {
+  return impl_->measures_of(room);
+}
+
 const IsolationPlan& RoomFactory::plan() const {
   return impl_->plan;
 }

@@ -42,7 +42,7 @@ Expected<void> Room::Impl::begin() {
     if (!fds) return tl::unexpected(fds.error());
     join = std::move(*fds);
   }
-  auto launched = launch_keeper(shared_, host_id(0), join);
+  auto launched = launch_keeper(shared_, spec_, host_id(0), join);
   if (!launched) return tl::unexpected(launched.error());
   pid_ = launched->pid;
   pidfd_ = std::move(launched->pidfd);

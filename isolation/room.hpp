@@ -106,6 +106,8 @@ class RoomFactory {
   RoomFactory& operator=(const RoomFactory&) = delete;
 
   [[nodiscard]] const IsolationPlan& plan() const;
+  // What of the plan holds in such a room: setup steps have the network that this process has, or the slots' proxy.
+  [[nodiscard]] MeasureSet measures_of(const RoomSpec& room) const;
   [[nodiscard]] const Abilities& abilities() const;
   // Starts building; Ready or BuildFailed follows as an event. Does not block on the new keeper.
   [[nodiscard]] Expected<std::unique_ptr<Room>> begin(RoomSpec spec);

@@ -41,7 +41,7 @@ class Describer {
 
   void fill_limits() {
     const auto& slot = shared_.spec.slot;
-    fixed_.measures = shared_.plan.in_force.to_ullong();
+    fixed_.measures = shared_.measures_of(room_).to_ullong();
     fixed_.isolated = shared_.isolated ? 1 : 0;
     if (slot.network == NetworkMode::allow) fixed_.proxy_port = kProxyPort;
     fixed_.disk_bytes = slot.disk_bytes;

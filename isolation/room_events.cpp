@@ -61,7 +61,7 @@ void Room::Impl::take_built(Incoming& packet) {
   }
   building_ = false;
   const MeasureSet seen(built.measures);
-  if (const auto missing = shared_.plan.in_force & ~seen; missing.any()) {
+  if (const auto missing = shared_.measures_of(spec_) & ~seen; missing.any()) {
     std::string names;
     for (std::size_t i = 0; i < kMeasureCount; ++i) {
       if (missing.test(i)) names += (names.empty() ? "" : ", ") + std::string(to_string(static_cast<Measure>(i)));

@@ -40,6 +40,13 @@ struct RoomShared {
   mutable std::uint64_t begun = 0;  // rooms so far: each has a group of its own, since an old one may still be dying
 
   [[nodiscard]] std::string layer_dir() const { return work_dir + "/layer"; }
+  // RoomFactory::measures_of
+  [[nodiscard]] MeasureSet measures_of(const RoomSpec& room) const {
+    MeasureSet kept = plan.in_force;
+    const bool open = room.is_setup && spec.slot.network != NetworkMode::allow;
+    if (open) kept.reset(static_cast<std::size_t>(Measure::network_namespace));
+    return kept;
+  }
 };
 
 class RoomFactory::Impl : public RoomShared {};
@@ -55,7 +62,7 @@ struct Launched {
 };
 // Clones the keeper's process into new namespaces and, as soon as its id maps are written, lets it exec. It joins the
 // groups behind `join` by itself meanwhile.
-[[nodiscard]] Expected<Launched> launch_keeper(const RoomShared& shared, std::uint32_t id_base,
+[[nodiscard]] Expected<Launched> launch_keeper(const RoomShared& shared, const RoomSpec& room, std::uint32_t id_base,
                                                const std::vector<UniqueFd>& join);
 
 // --- room_describe.cpp ---

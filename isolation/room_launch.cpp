@@ -80,7 +80,7 @@ BERTH_BARE bool receive_go(int control, protocol::Go& go) {
   child_fails(kControlInKeeper, "exec of the keeper", errno);
 }
 
-unsigned long namespace_flags(const RoomShared& shared) {
+unsigned long namespace_flags(const RoomShared& shared, const RoomSpec& room) {
   if (!shared.isolated) return 0;
   constexpr struct {
     Measure measure;
@@ -89,7 +89,8 @@ unsigned long namespace_flags(const RoomShared& shared) {
                 {Measure::pid_namespace, CLONE_NEWPID},   {Measure::ipc_namespace, CLONE_NEWIPC},
                 {Measure::uts_namespace, CLONE_NEWUTS},   {Measure::network_namespace, CLONE_NEWNET}};
   unsigned long flags = 0;
-  for (const auto& row : kFlags) flags |= has(shared.plan.in_force, row.measure) ? row.flag : 0;
+  const MeasureSet measures = shared.measures_of(room);
+  for (const auto& row : kFlags) flags |= has(measures, row.measure) ? row.flag : 0;
   return flags;
 }
 
@@ -101,7 +102,8 @@ Expected<UniqueFd> move_high(UniqueFd fd) {
 
 }  // namespace
 
-Expected<Launched> launch_keeper(const RoomShared& shared, std::uint32_t id_base, const std::vector<UniqueFd>& join) {
+Expected<Launched> launch_keeper(const RoomShared& shared, const RoomSpec& room, std::uint32_t id_base,
+                                 const std::vector<UniqueFd>& join) {
   auto pair = make_seqpacket_pair();
   if (!pair) return tl::unexpected(pair.error());
   auto far_end = move_high(std::move(pair->read));
@@ -112,7 +114,7 @@ Expected<Launched> launch_keeper(const RoomShared& shared, std::uint32_t id_base
                  shared.keeper.get(), join_numbers.data(),
                  join_numbers.size(), shared.ids == IdMode::shifted || shared.ids == IdMode::identity};
   int pidfd = -1;
-  const long pid = ::syscall(SYS_clone, namespace_flags(shared) | CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
+  const long pid = ::syscall(SYS_clone, namespace_flags(shared, room) | CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
   if (pid == 0) run_child(plan);
   if (pid < 0) return fail_errno("cloning the keeper", errno);
   Launched launched{static_cast<pid_t>(pid), UniqueFd(pidfd), std::move(pair->write)};

@@ -86,7 +86,7 @@ asio::awaitable<Expected<void>> SlotRoom::await_ready(Deadline deadline) {
     co_await changed_.wait(deadline);
   }
   if (build_error_) co_return tl::unexpected<Error>(*build_error_);
-  co_return check_clean(*ready_facts_, factory_.plan().in_force);
+  co_return check_clean(*ready_facts_, factory_.measures_of(spec_));
 }
 
 asio::awaitable<Expected<void>> SlotRoom::rebuild() {

@@ -279,6 +279,18 @@ def test_setup_commands_run_once_below_all_slots(start, user):
         assert Slot(server, f"slot_{i}").output("cat /opt/made/f") == "yes"
 
 
+def test_setup_commands_have_the_servers_network(start, user):
+    """Whatever slots have: they fetch what slots are to find."""
+    ns = "readlink /proc/self/ns/net"
+    server = start(slots=1, config={"setup": [f"mkdir -p /opt/made && {ns} > /opt/made/network"]})
+    if not server.wire.health()["isolation"]["writable_root"]:
+        pytest.skip("this user's slots show a read-only system: setup has nothing to write to")
+    slot = Slot(server, "slot_0")
+    own = os.readlink(f"/proc/{server.process.pid}/ns/net")
+    assert slot.output("cat /opt/made/network") == own
+    assert slot.output(ns) != own
+
+
 def test_failing_setup_keeps_the_server_from_starting(launch):
     slotd = launch(slots=1, config={"setup": ["echo the reason why >&2; exit 7"]})
     error = refused(slotd)
