@@ -106,7 +106,7 @@ class RoomFactory {
   RoomFactory& operator=(const RoomFactory&) = delete;
 
   [[nodiscard]] const IsolationPlan& plan() const;
-  // What of the plan holds in such a room: setup steps have the network that this process has, or the slots' proxy.
+  // What of the plan holds in such a room: setup steps have the network that this process has.
   [[nodiscard]] MeasureSet measures_of(const RoomSpec& room) const;
   [[nodiscard]] const Abilities& abilities() const;
   // Starts building; Ready or BuildFailed follows as an event. Does not block on the new keeper.

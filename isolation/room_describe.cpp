@@ -43,7 +43,7 @@ class Describer {
     const auto& slot = shared_.spec.slot;
     fixed_.measures = shared_.measures_of(room_).to_ullong();
     fixed_.isolated = shared_.isolated ? 1 : 0;
-    if (slot.network == NetworkMode::allow) fixed_.proxy_port = kProxyPort;
+    if (shared_.has_proxy(room_)) fixed_.proxy_port = kProxyPort;
     fixed_.disk_bytes = slot.disk_bytes;
     fixed_.disk_inodes = std::clamp(slot.disk_bytes / kBytesPerInode, kFewestInodes, kMostInodes);
     const auto& abilities = shared_.abilities;

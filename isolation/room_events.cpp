@@ -54,7 +54,7 @@ void Room::Impl::decode(Incoming& packet) {
 
 void Room::Impl::take_built(Incoming& packet) {
   protocol::Built built;
-  const bool proxied = shared_.spec.slot.network == NetworkMode::allow;
+  const bool proxied = shared_.has_proxy(spec_);
   if (!protocol::parse(packet.bytes.data(), packet.bytes.size(), protocol::Kind::built, built) ||
       packet.fds.size() != (proxied ? 3 : 2)) {
     return take_failure(packet);

@@ -43,9 +43,11 @@ struct RoomShared {
   // RoomFactory::measures_of
   [[nodiscard]] MeasureSet measures_of(const RoomSpec& room) const {
     MeasureSet kept = plan.in_force;
-    const bool open = room.is_setup && spec.slot.network != NetworkMode::allow;
-    if (open) kept.reset(static_cast<std::size_t>(Measure::network_namespace));
+    if (room.is_setup) kept.reset(static_cast<std::size_t>(Measure::network_namespace));
     return kept;
+  }
+  [[nodiscard]] bool has_proxy(const RoomSpec& room) const {
+    return spec.slot.network == NetworkMode::allow && !room.is_setup;
   }
 };
 

@@ -44,7 +44,8 @@ asio::awaitable<Expected<void>> run_step(SlotRoom& room, const ContainerSpec& sp
   auto execution = std::make_shared<Execution>(std::move(request), 0, now, Deadline());
   isolation::Command command;
   command.argv = {"/bin/sh", "-c", step};
-  command.env = command_environment(spec, *execution, {}, false);
+  // The steps have the whole network, and so no need of the slots' proxy.
+  command.env = command_environment(spec, *execution, {}, true);
   const CommandLimits limits{limit, {}};
   const auto outcome = co_await run_command(room, execution, command, UniqueFd(), limits);
   if (outcome.cause == Cause::exit && outcome.exit_code == 0) co_return Expected<void>{};
@@ -54,9 +55,9 @@ asio::awaitable<Expected<void>> run_step(SlotRoom& room, const ContainerSpec& sp
 }  // namespace
 
 asio::awaitable<Expected<void>> run_setup_commands(asio::any_io_executor executor, isolation::RoomFactory& factory,
-                                                   const ContainerSpec& spec, std::shared_ptr<proxy::Gate> gate) {
+                                                   const ContainerSpec& spec) {
   if (spec.setup.empty()) co_return Expected<void>{};
-  SlotRoom room(executor, factory, isolation::RoomSpec{"setup", spec.slots, {}, true}, std::move(gate));
+  SlotRoom room(executor, factory, isolation::RoomSpec{"setup", spec.slots, {}, true});
   if (auto built = co_await room.rebuild(); !built) co_return built;
   const auto deadline = Deadline::after(now(), kSetupLimit);
   for (const auto& step : spec.setup) {

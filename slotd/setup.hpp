@@ -4,20 +4,17 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <memory>
 
 #include "berth/container_spec.hpp"
 #include "berth/error.hpp"
 #include "isolation/room.hpp"
-#include "slotd/proxy/gate.hpp"
 
 namespace berth::slotd {
 
-// `gate` as for a slot's room. Nothing to do without setup steps. Error code "setup_failed": the message carries the
+// Nothing to do without setup steps. Error code "setup_failed": the message carries the
 // last 50 lines of output.
 [[nodiscard]] boost::asio::awaitable<Expected<void>> run_setup_commands(boost::asio::any_io_executor executor,
                                                                         isolation::RoomFactory& factory,
-                                                                        const ContainerSpec& spec,
-                                                                        std::shared_ptr<proxy::Gate> gate);
+                                                                        const ContainerSpec& spec);
 
 }  // namespace berth::slotd

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """slot.network: {allow: [...]}: rows 45 and 46 of facts/threats.md, and what a filtering proxy owes its slot's programs."""
+import os
 import re
 import ssl
 import subprocess
@@ -489,9 +490,14 @@ print(json.dumps(True))
 
 # --- setup, and where there can be no proxy ---
 
-def test_setup_steps_have_the_same_proxy(start, world):
-    one = start(slots=1, config={**world.config(), "setup": [f"curl -sS -o /opt/got {world.url()}"]}, arguments=world.arguments())
-    assert Slot(one, "slot_0").output("cat /opt/got") == "hello"
+def test_setup_steps_have_the_servers_whole_network_and_no_proxy(start, world):
+    steps = ["cat /proc/net/dev > /opt/devices; env > /opt/env"]
+    one = start(slots=1, config={**world.config(), "setup": steps}, arguments=world.arguments())
+    slot = Slot(one, "slot_0")
+    devices = [line.split(":")[0].strip() for line in slot.output("cat /opt/devices").splitlines() if ":" in line]
+    assert sorted(devices) == sorted(os.listdir("/sys/class/net"))
+    assert "proxy" not in slot.output("cat /opt/env").lower()
+    assert "http_proxy=" in slot.output("env")
 
 
 @pytest.mark.parametrize("level", ["none", "best-effort"])
