@@ -351,7 +351,7 @@ def test_the_examples_of_the_documents_run(agent, machine):
     lease = agent.ok("acquire", "--job", "pool", "--trajectory", "t1").strip()
     agent.wire.post(f"/v1/leases/{lease}/executions", {"execution_id": "shown", "tool": "bash", "args": {"command": "echo x"}})
     environment = {"PATH": f"{machine.folder}/bin:/usr/bin:/bin", "HOME": str(machine.home), "BERTH_ADDR": agent.address,
-                   "EXECUTION": "shown", "LEASE": lease}
+                   "EXECUTION": "shown", "LEASE": lease, "CONTAINER": agent.lines("containers")[0]["container"]}
     for line in [line for line in EXAMPLES if not ELSEWHERE.match(line)]:
         if line.startswith("berth release"):
             environment["LEASE"] = agent.ok("acquire", "--job", "pool", "--trajectory", "t1").strip()
