@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from harness import Slot, alive, descendants
+from harness import START_LIMIT, Slot, alive, descendants, wait_until
 
 DPKG_LIMIT = 120
 KERNEL_SETTINGS = ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/kernel/hotplug", "/proc/sysrq-trigger",
@@ -23,6 +23,7 @@ def server(contained):
 def test_neither_processes_nor_files_are_shared(slots):
     one, other = slots
     assert one.run("exec", {"argv": ["sleep", "4242"], "background": True})["success"]
+    one.output("until grep -qs '[4]242' /proc/[0-9]*/cmdline; do sleep 0.02; done")  # it was handed over, and now runs
     one.output("echo marker-of-one > /workspace/f; cp /workspace/f /tmp/f; cp /workspace/f /etc/f; cp /workspace/f /dev/shm/f")
     assert "4242" in one.output("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert "4242" not in other.output("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
@@ -105,7 +106,7 @@ def test_nothing_is_left_when_the_container_is_stopped(contained):
     slotd = contained(slots=2).connect()
     slot = Slot(slotd, "slot_0")
     assert slot.run("exec", {"argv": ["sleep", "1000"], "background": True})["success"]
+    wait_until(lambda: len(descendants(slotd.process.pid)) >= 3, START_LIMIT, "what was handed over runs")
     family = descendants(slotd.process.pid)
-    assert len(family) >= 3
     slotd.stop()
     assert not any(alive(process) for process in family)

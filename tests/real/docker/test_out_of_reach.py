@@ -87,6 +87,8 @@ def victim(slots):
     other = slots[1]
     other.output(f"for place in /workspace /tmp /dev/shm $HOME; do echo {SECRET} > $place/own; done")
     assert other.run("exec", {"argv": ["/bin/sh", "-c", f"sleep 1000; : {MARK}"], "background": True})["success"]
+    # It was handed over; that it runs is seen by its arguments. What looks for them does not find itself.
+    other.output(f"until grep -qs '[{MARK[0]}]{MARK[1:]}' /proc/[0-9]*/cmdline; do sleep 0.02; done")
     return other
 
 
