@@ -22,6 +22,7 @@
 
 #include "base/fd.hpp"
 #include "isolation/filter.hpp"
+#include "own_mounts.hpp"
 #include "tests/support/slowdown.hpp"
 
 namespace berth::isolation {
@@ -62,11 +63,6 @@ bool become_nobody() {
          ::syscall(SYS_setresuid, kNobody, kNobody, kNobody) == 0 && ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
 }
 
-std::size_t lines_of(const char* path) {
-  const auto text = read_file(path);
-  return text ? static_cast<std::size_t>(std::count(text->begin(), text->end(), '\n')) : 0;
-}
-
 std::size_t open_descriptors() {
   return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()));
 }
@@ -91,10 +87,10 @@ TEST(Probe, SaysWhyWheneverSomethingIsMissing) {
 }
 
 TEST(Probe, LeavesNothingBehind) {
-  const auto mounts = lines_of("/proc/self/mountinfo");
+  const auto mounts = test::count_own_mounts();
   const auto descriptors = open_descriptors();
   (void)probe_abilities();
-  EXPECT_EQ(lines_of("/proc/self/mountinfo"), mounts);
+  EXPECT_EQ(test::count_own_mounts(), mounts);
   EXPECT_EQ(open_descriptors(), descriptors);
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
 }

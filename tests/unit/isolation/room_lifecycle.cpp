@@ -14,6 +14,7 @@
 
 #include "isolation/idmap.hpp"
 #include "isolation/layout.hpp"
+#include "own_mounts.hpp"
 #include "room_support.hpp"
 
 namespace berth::isolation::test {
@@ -27,11 +28,6 @@ constexpr int kCycles = 500;
 std::size_t count_entries(const std::string& directory) {
   std::error_code error;
   return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory, error), fs::directory_iterator()));
-}
-
-std::size_t count_lines(const std::string& file) {
-  std::ifstream in(file);
-  return static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
 }
 
 // Of this container only: others may be running on the machine.
@@ -54,7 +50,7 @@ bool has_child() {
 TEST_F(RoomTest, LeavesNothingAfterManyCycles) {
   ASSERT_TRUE(make_room()->destroy());
   const auto fds = count_entries("/proc/self/fd");
-  const auto mounts = count_lines("/proc/self/mountinfo");
+  const auto mounts = count_own_mounts();
   const auto groups = count_groups(spec_.id);
   const auto files = count_entries(directory_.path() + "/work");
   for (int i = 0; i < kCycles; ++i) {
@@ -67,7 +63,7 @@ TEST_F(RoomTest, LeavesNothingAfterManyCycles) {
   }
   EXPECT_FALSE(has_child()) << "a keeper was not reaped";
   EXPECT_EQ(count_entries("/proc/self/fd"), fds);
-  EXPECT_EQ(count_lines("/proc/self/mountinfo"), mounts);
+  EXPECT_EQ(count_own_mounts(), mounts);
   EXPECT_EQ(count_groups(spec_.id), groups);
   EXPECT_EQ(count_entries(directory_.path() + "/work"), files);
 }
