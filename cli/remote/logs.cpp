@@ -39,23 +39,34 @@ std::uint64_t number(const http::ResponseHead& head, std::string_view field) {
   return value;
 }
 
-asio::awaitable<Expected<Part>> read_part(Remote& remote, const LogsOptions& options, std::uint64_t offset) {
-  const http::ClientRequest request = remote.request(
-      "GET", "/v1/leases/" + percent_encode(options.whose) + "/executions/" + percent_encode(options.execution) +
-                 "/output?stream=" + options.stream + "&offset=" + std::to_string(offset) +
-                 "&wait=" + std::to_string(options.follow ? 10 : 0));
+struct Answered {
+  http::ResponseHead head;
+  std::string body;
+};
+
+asio::awaitable<Expected<Answered>> ask_for_part(Remote& remote, http::ClientRequest request) {
   const Deadline deadline(now() + kLogsLimit);
   auto loan = co_await remote.borrow();
-  const auto head = co_await loan->send(request, deadline);
+  auto head = co_await loan->send(request, deadline);
   if (!head) co_return tl::unexpected(head.error());
   auto body = co_await loan->read_body(kMostPart, deadline);
   if (!body) co_return tl::unexpected(body.error());
   if (head->status != 200) co_return tl::unexpected(error_of_answer(head->status, *body));
+  co_return Answered{*std::move(head), *std::move(body)};
+}
+
+asio::awaitable<Expected<Part>> read_part(Remote& remote, const LogsOptions& options, std::uint64_t offset) {
+  http::ClientRequest request = remote.request(
+      "GET", "/v1/leases/" + percent_encode(options.whose) + "/executions/" + percent_encode(options.execution) +
+                 "/output?stream=" + options.stream + "&offset=" + std::to_string(offset) +
+                 "&wait=" + std::to_string(options.follow ? 10 : 0));
+  auto answered = co_await ask_for_part(remote, std::move(request));
+  if (!answered) co_return tl::unexpected(answered.error());
   Part part;
-  part.bytes = std::move(*body);
-  part.offset = number(*head, "berth-offset");
-  part.next = number(*head, "berth-next");
-  part.end = head->field("berth-end") == "true";
+  part.bytes = std::move(answered->body);
+  part.offset = number(answered->head, "berth-offset");
+  part.next = number(answered->head, "berth-next");
+  part.end = answered->head.field("berth-end") == "true";
   co_return part;
 }
 
@@ -80,16 +91,14 @@ struct LogPart {
 };
 
 asio::awaitable<Expected<LogPart>> read_log_part(Remote& remote, const std::string& container, std::string after) {
-  const http::ClientRequest request =
+  http::ClientRequest request =
       remote.request("GET", "/v1/containers/" + percent_encode(container) + "/log?after=" + percent_encode(after));
-  const Deadline deadline(now() + kLogsLimit);
-  auto loan = co_await remote.borrow();
-  const auto head = co_await loan->send(request, deadline);
-  if (!head) co_return tl::unexpected(head.error());
-  auto body = co_await loan->read_body(kMostPart, deadline);
-  if (!body) co_return tl::unexpected(body.error());
-  if (head->status != 200) co_return tl::unexpected(error_of_answer(head->status, *body));
-  co_return LogPart{std::move(*body), std::string(head->field("berth-next").value_or(""))};
+  auto answered = co_await ask_for_part(remote, std::move(request));
+  if (!answered) co_return tl::unexpected(answered.error());
+  LogPart part;
+  part.text = std::move(answered->body);
+  part.next = answered->head.field("berth-next").value_or("");
+  co_return part;
 }
 
 asio::awaitable<int> show_container_log(Remote& remote, const LogsOptions& options) {
