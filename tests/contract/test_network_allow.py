@@ -13,6 +13,7 @@ from internet import INSIDE, PUBLIC, RANGE, Internet
 
 PROXY = 3128
 SOON = patient(5)       # five times what a cut may take
+ACCEPTS_A_SECOND = 500  # slotd/proxy/gate.hpp
 BACK_PRESSURE = 32 << 20  # design section 9: memory under a flood
 
 # A client of the proxy that sends bytes as they are and prints what comes back.
@@ -376,6 +377,20 @@ held.pop().close()
 print(json.dumps([sorted(set(ready)), early, late.recv(100)[9:12].decode()]))
 """)
     assert seen == [["200"], False, "200"]
+
+
+def test_who_only_knocks_is_let_in_at_a_pace(slot):
+    """At most two seconds' worth come in just before and after a second begins; the rest waits for the next one."""
+    took = slot.python(f"""
+import json, socket, time
+begin = time.monotonic()
+for _ in range({ACCEPTS_A_SECOND * 2 + 1}):
+    with socket.create_connection(("127.0.0.1", 3128), 30) as plain:
+        plain.sendall(b"CONNECT other.test:1 HTTP/1.1\\r\\nHost: other.test:1\\r\\n\\r\\n")
+        assert plain.recv(100).startswith(b"HTTP/1.1 403")
+print(json.dumps(time.monotonic() - begin))
+""")
+    assert took >= 1
 
 
 def test_a_tunnel_that_carries_nothing_is_cut(start, world):
