@@ -23,6 +23,7 @@ CALLS_EACH = 3 if is_sanitized() else 10  # at least, and until the last kill
 KILLS = int(os.environ.get("BERTH_LOAD_KILLS", "8"))  # more for a longer run
 MEAN_GAP = 1.0             # seconds between two kills
 RUN_LIMIT = 900            # only a hang meets it
+MOST_UNHEARD = 0.25        # share; a server that never tells of a limit gives 1
 BACK_LIMIT = 120           # a job whose containers die again and again pauses up to a minute before the next
 JOBS = ("left", "right")   # two containers of ten slots each
 POOL = "job: {}\nslots: 10\ncontainers: {{min: 2, max: 2}}\nisolation: best-effort\nslot: {{network: full}}\n"
@@ -67,6 +68,7 @@ def test_every_call_ends_once_with_a_true_cause_while_slot_servers_are_killed(ag
           f"{sum(map(len, run.killer.stopped.values()))} stops, {len(run.leases)} leases, "
           f"{collections.Counter(call.fate for call in run.calls())}")
     check_effects(run, witness.lines())
+    check_limits(run)
     check_leases(run.leases)
     check_that_it_is_over(agent, run)
 
@@ -99,6 +101,11 @@ def check_effects(run, appended):
     assert run.ledger <= set(calls) and acknowledged & run.ledger, "the ledger was asked"
     lost = [call for call in calls.values() if call.fate == "container_lost"]
     assert lost and len(run.killer.killed) == KILLS, "nothing went wrong, so nothing was shown"
+
+
+def check_limits(run):
+    unheard = len(run.unheard)
+    assert unheard <= len(run.limited) * MOST_UNHEARD, f"{unheard} of {len(run.limited)}: {run.unheard[:3]}"
 
 
 def check_leases(leases):
