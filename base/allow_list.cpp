@@ -8,6 +8,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/ascii.hpp"
+
 namespace berth {
 namespace {
 
@@ -20,16 +22,8 @@ tl::unexpected<Error> bad_host(std::string why) {
   return fail("bad_host", std::move(why));
 }
 
-bool is_figure(char c) {
-  return c >= '0' && c <= '9';
-}
-
-char lowered(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
 bool is_label(std::string_view label) {
-  const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || is_figure(c) || c == '-' || c == '_'; };
+  const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_'; };
   return !label.empty() && label.size() <= kLongestLabel && label.front() != '-' && label.back() != '-' &&
          std::all_of(label.begin(), label.end(), fits);
 }
@@ -48,8 +42,8 @@ bool is_name(std::string_view name) {
 bool ends_in_number(std::string_view host) {
   const auto last = host.substr(host.rfind('.') + 1);
   if (last.empty()) return false;
-  if (std::all_of(last.begin(), last.end(), is_figure)) return true;
-  const auto is_hex = [](char c) { return is_figure(c) || (c >= 'a' && c <= 'f'); };
+  if (std::all_of(last.begin(), last.end(), is_digit)) return true;
+  const auto is_hex = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); };
   return last.substr(0, 2) == "0x" && std::all_of(last.begin() + 2, last.end(), is_hex);
 }
 
@@ -107,7 +101,7 @@ Expected<HostPort> parse_host_port(std::string_view text) {
   const auto colon = text.find(':');
   HostPort host;
   host.host = text.substr(0, colon);
-  std::transform(host.host.begin(), host.host.end(), host.host.begin(), lowered);
+  std::transform(host.host.begin(), host.host.end(), host.host.begin(), to_lower);
   if (colon != std::string_view::npos) {
     const auto port = parse_port(text.substr(colon + 1));
     if (!port && text.find(':', colon + 1) != std::string_view::npos)

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/ascii.hpp"
 #include "base/text.hpp"
 
 namespace berth {
@@ -58,9 +59,6 @@ std::string_view take_while(std::string_view& text, bool (*matches)(char)) {
   return taken;
 }
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_digit_or_point(char c) {
   return is_digit(c) || c == '.';
 }

@@ -6,15 +6,12 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 
 namespace berth::jobs {
 namespace {
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 std::size_t digits_at(std::string_view text, std::size_t at) {
   std::size_t end = at;

@@ -69,20 +69,22 @@ Json to_json(const drivers::Usage& usage) {
   return text;
 }
 
+asio::awaitable<void> add_usage(Runtime& runtime, Json& containers) {
+  const Deadline deadline(now() + kUsageLimit);
+  for (Json& each : containers) {
+    std::string id = each["container"].get<std::string>();
+    const auto usage = co_await runtime.container_usage(std::move(id), deadline);
+    each["usage"] = usage ? to_json(*usage) : Json();
+  }
+}
+
 }  // namespace
 
 asio::awaitable<void> Api::Impl::list_containers(Request& request) {
   const auto job = request.exchange.head().query_value("job").value_or("");
   Json all = Json::array();
   for (const auto& view : parts_.runtime.pool().containers(job)) all.push_back(to_json(view, parts_.runtime));
-  const bool with_usage = request.asks("usage", "1");
-  const Deadline deadline(now() + kUsageLimit);
-  for (Json& each : all) {
-    if (!with_usage) break;
-    std::string id = each["container"].get<std::string>();
-    const auto usage = co_await parts_.runtime.container_usage(std::move(id), deadline);
-    each["usage"] = usage ? to_json(*usage) : Json();
-  }
+  if (request.asks("usage", "1")) co_await add_usage(parts_.runtime, all);
   co_await send_json(request.exchange, 200, list_of("containers", std::move(all)));
 }
 

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <limits>
 
+#include "base/ascii.hpp"
+
 namespace berth::http {
 namespace {
 
@@ -35,10 +37,6 @@ bool all_are(std::string_view text, ByteClass wanted) {
                      [wanted](char c) { return (kTable[static_cast<unsigned char>(c)] & wanted) != 0; });
 }
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
 bool is_blank(char c) {
   return c == ' ' || c == '\t';
 }
@@ -57,12 +55,12 @@ bool is_target(std::string_view text) {
 
 bool equals_ignoring_case(std::string_view left, std::string_view right) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [](char a, char b) { return lower(a) == lower(b); });
+                    [](char a, char b) { return berth::to_lower(a) == berth::to_lower(b); });
 }
 
 std::string to_lower(std::string_view text) {
   std::string lowered(text);
-  std::transform(lowered.begin(), lowered.end(), lowered.begin(), lower);
+  std::transform(lowered.begin(), lowered.end(), lowered.begin(), [](char c) { return berth::to_lower(c); });
   return lowered;
 }
 

@@ -15,8 +15,6 @@
 namespace berth::drivers::docker {
 namespace {
 
-constexpr std::size_t kMostMounts = std::size_t{4} << 20;
-
 Expected<void> make_private_folder(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
   return fail_errno("creating " + path, errno);
@@ -52,11 +50,10 @@ Error elsewhere(const std::string& engine) {
                "run an agent on that machine, and name it with BERTH_ADDR"};
 }
 
-// None where it cannot be read: slotd says which limits it misses.
+// Where there are none slotd says which limits it misses.
 std::vector<Hierarchy> hierarchies_for(const EngineFacts& engine) {
   if (!engine.cgroup_v1 || !engine.cgroupfs) return {};
-  const auto mounts = read_file("/proc/self/mountinfo", kMostMounts);
-  return mounts ? read_hierarchies(*mounts) : std::vector<Hierarchy>{};
+  return own_hierarchies();
 }
 
 }  // namespace

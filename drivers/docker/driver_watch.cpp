@@ -3,7 +3,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "base/fd.hpp"
 #include "base/http/await.hpp"
 #include "base/log.hpp"
 #include "drivers/docker/driver_core.hpp"
@@ -116,8 +115,7 @@ asio::awaitable<void> DockerDriver::Core::remove_strays(Listed listed) {
       continue;
     }
     log(LogLevel::info, "removed a container of an earlier life", {{"container", each.id}});
-    const auto mounts = read_file("/proc/self/mountinfo");
-    if (mounts) static_cast<void>(docker::SlotGroups::left_by(each.id, docker::read_hierarchies(*mounts)).remove());
+    static_cast<void>(docker::SlotGroups::left_by(each.id, docker::own_hierarchies()).remove());
   }
 }
 

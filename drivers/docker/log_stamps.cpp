@@ -8,16 +8,14 @@
 #include <cstdio>
 #include <optional>
 
+#include "base/ascii.hpp"
+
 namespace berth::drivers::docker {
 namespace {
 
 constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:dd.dddddddddZ";
 constexpr std::size_t kMostPlace = 40;
 constexpr long long kBillion = 1'000'000'000;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 bool is_stamp(std::string_view text) {
   return text.size() == kShape.size() && std::equal(kShape.begin(), kShape.end(), text.begin(), [](char shape, char c) {

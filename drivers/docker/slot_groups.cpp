@@ -26,6 +26,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kUseful[] = {"memory", "pids", "cpu", "cpuacct"};
 constexpr std::string_view kFamily = "/berth";
 constexpr long kCpuPeriod = 100'000;  // microseconds
+constexpr std::size_t kMostMounts = std::size_t{4} << 20;
 constexpr int kMakeTries = 10;
 constexpr timespec kMoment{0, 1'000'000};
 
@@ -119,6 +120,11 @@ std::vector<Hierarchy> read_hierarchies(std::string_view mountinfo) {
     all.push_back(std::move(hierarchy));
   }
   return all;
+}
+
+std::vector<Hierarchy> own_hierarchies() {
+  const auto mounts = read_file("/proc/self/mountinfo", kMostMounts);
+  return mounts ? read_hierarchies(*mounts) : std::vector<Hierarchy>{};
 }
 
 SlotGroups::SlotGroups(std::string id, std::vector<Hierarchy> hierarchies)

@@ -24,6 +24,8 @@ struct Hierarchy {
 };
 // All that are mounted.
 [[nodiscard]] std::vector<Hierarchy> read_hierarchies(std::string_view mountinfo);
+// Those that this process sees; none where that cannot be read.
+[[nodiscard]] std::vector<Hierarchy> own_hierarchies();
 
 // Owns the groups: they go with it. Each is locked (flock) meanwhile, as slot servers lock theirs: what nobody holds,
 // the next server that starts on this machine sweeps away.

@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "contract"))
 import images  # noqa: E402
 from audit import nothing_left  # noqa: E402, F401
 from contained import ContainedSlotd  # noqa: E402
-from driver_fixtures import agent, clean, machine  # noqa: E402, F401
+from driver_fixtures import agent, clean, machine, ordinary  # noqa: E402, F401
 from engine_fixtures import contained, debian, engine  # noqa: E402, F401
 from harness import Slot  # noqa: E402
 

@@ -42,6 +42,30 @@ def docker_env(engine):
     return {"DOCKER_HOST": f"unix://{engine.socket}"}
 
 
+def docker_tls_env(machine, address, trusted, shown):
+    """Of who trusts the authority `trusted` and shows a certificate of `shown`."""
+    cert, key = shown.issue("client")
+    machine.write("certs/ca.pem", trusted.pem.read_text())
+    machine.write("certs/cert.pem", cert)
+    machine.write("certs/key.pem", key, mode=0o600)
+    return {"DOCKER_HOST": f"tcp://{address}", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(machine.home / "certs")}
+
+
+@pytest.fixture
+def ordinary(clean):
+    """A machine of a user without rights, who may use the engine's socket."""
+    made = Machine(ORDINARY)
+    modes = {path: os.stat(path).st_mode for path in (clean.folder, clean.socket)}
+    try:
+        for path in modes:
+            os.chmod(path, 0o777)
+        yield made
+    finally:
+        for path, mode in modes.items():
+            os.chmod(path, mode & 0o777)
+        made.remove()
+
+
 @pytest.fixture
 def agent(machine, clean, image):
     """An agent whose pool is one container with two slots."""

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people ask about containers that run: what they use, and what their slot server has logged."""
-import os
 import subprocess
 
-from agent_harness import Agent, Machine
-from driver_fixtures import HEARD_WITHIN, ORDINARY, POOL, RUN_LIMIT, docker_env, only_container, works
+from agent_harness import Agent
+from driver_fixtures import HEARD_WITHIN, POOL, RUN_LIMIT, docker_env, only_container, works
 from harness import wait_until
 
 MIB = 1 << 20
@@ -41,20 +40,11 @@ def test_what_a_container_uses_counts_its_slots(agent):
     assert float(table[1].split()[7]) > HELD // 4 / MIB, table
 
 
-def test_the_engine_counts_for_an_agent_that_can_make_no_groups(clean, image):
-    made = Machine(ORDINARY)
-    modes = {path: os.stat(path).st_mode for path in (clean.folder, clean.socket)}
-    try:
-        for path in modes:
-            os.chmod(path, 0o777)
-        agent = Agent(made, jobs=POOL.split("slot:")[0] % image("busybox"), env=docker_env(clean)).ready()
-        used = usage(agent)
-        assert 0 < used["pids"] < 100 and used["memory_bytes"] > MIB and used["cpu_seconds"] > 0
-        agent.stop()
-    finally:
-        for path, mode in modes.items():
-            os.chmod(path, mode & 0o777)
-        made.remove()
+def test_the_engine_counts_for_an_agent_that_can_make_no_groups(ordinary, clean, image):
+    agent = Agent(ordinary, jobs=POOL.split("slot:")[0] % image("busybox"), env=docker_env(clean)).ready()
+    used = usage(agent)
+    assert 0 < used["pids"] < 100 and used["memory_bytes"] > MIB and used["cpu_seconds"] > 0
+    agent.stop()
 
 
 def test_a_local_container_is_not_counted_and_has_a_log(agent):

@@ -10,8 +10,8 @@ import time
 import pytest
 
 import images
-from agent_harness import Agent, Machine
-from driver_fixtures import CANARY, HEARD_WITHIN, ORDINARY, POOL, RUN_LIMIT, containers_of, docker_env, only_container, works
+from agent_harness import Agent
+from driver_fixtures import CANARY, HEARD_WITHIN, POOL, RUN_LIMIT, containers_of, docker_env, only_container, works
 from engine import Engine
 from harness import wait_until
 
@@ -109,22 +109,13 @@ def test_a_setup_step_that_fails_is_told_with_its_words(machine, clean, image):
     assert code == 3 and "it went wrong" in said
 
 
-def test_an_ordinary_user_who_may_use_the_engine_has_slots(clean, image):
-    made = Machine(ORDINARY)
-    modes = {path: os.stat(path).st_mode for path in (clean.folder, clean.socket)}
-    try:
-        for path in modes:
-            os.chmod(path, 0o777)
-        name = image("busybox", ("USER app", "ENV IMAGE_SAYS=hello"))
-        # Limits that the file names need groups, which an ordinary user cannot make.
-        job = made.write("two.yaml", TWO.replace("slot: {memory: 64MiB, pids: 32, disk: 32MiB}\n", ""))
-        code, results, said = berth_run(made, clean, job, "--set", f"image={name}")
-        assert code == 0, said
-        assert [each["output"].split() for each in results] == [["1234", "hello", "/workspace"]] * 2
-    finally:
-        for path, mode in modes.items():
-            os.chmod(path, mode & 0o777)
-        made.remove()
+def test_an_ordinary_user_who_may_use_the_engine_has_slots(ordinary, clean, image):
+    name = image("busybox", ("USER app", "ENV IMAGE_SAYS=hello"))
+    # Limits that the file names need groups, which an ordinary user cannot make.
+    job = ordinary.write("two.yaml", TWO.replace("slot: {memory: 64MiB, pids: 32, disk: 32MiB}\n", ""))
+    code, results, said = berth_run(ordinary, clean, job, "--set", f"image={name}")
+    assert code == 0, said
+    assert [each["output"].split() for each in results] == [["1234", "hello", "/workspace"]] * 2
 
 
 def test_an_image_that_no_registry_gives_is_told_with_the_registrys_words(machine, clean):

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from certificates import Authority
+from driver_fixtures import docker_tls_env
 
 JOB = """job: one
 driver: docker
@@ -73,16 +74,8 @@ def door(engine, tmp_path):
     made.close()
 
 
-def environment(machine, door, trusted, shown):
-    cert, key = shown.issue("client")
-    machine.write("certs/ca.pem", trusted.pem.read_text())
-    machine.write("certs/cert.pem", cert)
-    machine.write("certs/key.pem", key, mode=0o600)
-    return {"DOCKER_HOST": f"tcp://127.0.0.1:{door.port}", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(machine.home / "certs")}
-
-
 def test_an_engine_that_wants_a_certificate_is_shown_it(machine, door, image):
-    variables = environment(machine, door, door.authority, door.authority)
+    variables = docker_tls_env(machine, f"127.0.0.1:{door.port}", door.authority, door.authority)
     code, out, said = machine.berth("run", machine.write("one.yaml", JOB), "--set", f"image={image('busybox')}", env=variables)
     assert code == 0 and "hello" in out, said
     assert door.served > 0
@@ -91,7 +84,7 @@ def test_an_engine_that_wants_a_certificate_is_shown_it(machine, door, image):
 def test_an_engine_of_an_unknown_authority_is_told_nothing(machine, door, image, tmp_path):
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other")
-    variables = environment(machine, door, other, door.authority)
+    variables = docker_tls_env(machine, f"127.0.0.1:{door.port}", other, door.authority)
     code, _, said = machine.berth("run", machine.write("one.yaml", JOB), "--set", f"image={image('busybox')}", env=variables)
     assert code == 3 and "certificate" in said
     assert door.served == 0
@@ -99,7 +92,7 @@ def test_an_engine_of_an_unknown_authority_is_told_nothing(machine, door, image,
 
 def test_a_client_without_a_certificate_is_sent_away(machine, door, image, tmp_path):
     (tmp_path / "other").mkdir()
-    variables = environment(machine, door, door.authority, Authority(tmp_path / "other"))
+    variables = docker_tls_env(machine, f"127.0.0.1:{door.port}", door.authority, Authority(tmp_path / "other"))
     code, _, said = machine.berth("run", machine.write("one.yaml", JOB), "--set", f"image={image('busybox')}", env=variables)
     assert code == 3 and f"tcp://127.0.0.1:{door.port}" in said
     assert door.served == 0

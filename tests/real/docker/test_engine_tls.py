@@ -7,6 +7,7 @@ import pytest
 
 import images
 from certificates import Authority
+from driver_fixtures import docker_tls_env
 from engine import Engine
 from registry import free_port
 
@@ -43,36 +44,28 @@ def guarded(engine, authority, tmp_path_factory):
         made.stop()
 
 
-def environment(machine, address, trusted, shown):
-    cert, key = shown.issue("client")
-    machine.write("certs/ca.pem", trusted.pem.read_text())
-    machine.write("certs/cert.pem", cert)
-    machine.write("certs/key.pem", key, mode=0o600)
-    return {"DOCKER_HOST": f"tcp://{address}", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(machine.home / "certs")}
-
-
 def run(machine, variables):
     return machine.berth("run", machine.write("one.yaml", JOB), env=variables)
 
 
 def test_a_job_runs_on_an_engine_behind_tls(machine, guarded, authority):
-    code, out, said = run(machine, environment(machine, f"127.0.0.1:{guarded.port}", authority, authority))
+    code, out, said = run(machine, docker_tls_env(machine, f"127.0.0.1:{guarded.port}", authority, authority))
     assert code == 0 and "hello" in out, said
     assert not guarded.containers() and not guarded.request("GET", "/volumes")["Volumes"]
 
 
 def test_an_engine_whose_certificate_is_for_another_name_is_told(machine, guarded, authority):
-    code, _, said = run(machine, environment(machine, f"localhost:{guarded.port}", authority, authority))
+    code, _, said = run(machine, docker_tls_env(machine, f"localhost:{guarded.port}", authority, authority))
     assert code == 3 and f"tcp://localhost:{guarded.port}" in said and "certificate" in said, said
 
 
 def test_an_engine_of_an_unknown_authority_is_told(machine, guarded, authority, tmp_path):
-    code, _, said = run(machine, environment(machine, f"127.0.0.1:{guarded.port}", Authority(tmp_path), authority))
+    code, _, said = run(machine, docker_tls_env(machine, f"127.0.0.1:{guarded.port}", Authority(tmp_path), authority))
     assert code == 3 and f"tcp://127.0.0.1:{guarded.port}" in said and "certificate" in said, said
 
 
 def test_who_shows_a_certificate_that_the_engine_does_not_know_is_told(machine, guarded, authority, tmp_path):
-    code, _, said = run(machine, environment(machine, f"127.0.0.1:{guarded.port}", authority, Authority(tmp_path)))
+    code, _, said = run(machine, docker_tls_env(machine, f"127.0.0.1:{guarded.port}", authority, Authority(tmp_path)))
     assert code == 3 and f"tcp://127.0.0.1:{guarded.port}" in said and "certificate in DOCKER_CERT_PATH" in said, said
 
 
@@ -85,7 +78,7 @@ def test_an_engine_that_does_not_see_this_machines_folders_is_told(machine, guar
     """As one on another machine does not: the command's own folder is on a file system that only it sees."""
     hidden = machine.home / "hidden"
     hidden.mkdir(mode=0o700)
-    variables = environment(machine, f"127.0.0.1:{guarded.port}", authority, authority)
+    variables = docker_tls_env(machine, f"127.0.0.1:{guarded.port}", authority, authority)
     variables |= {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(machine.home), "XDG_RUNTIME_DIR": str(hidden)}
     program = pathlib.Path(machine.folder) / "bin/berth"
     job = machine.write("one.yaml", JOB)
