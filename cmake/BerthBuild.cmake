@@ -121,20 +121,25 @@ function(berth_gtest name)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX "${name}." PROPERTIES ${properties})
 endfunction()
 
-# berth_pytest(NAME LABEL label FILES file... [TIMEOUT s] [SERIAL] [ENV K=V...]): one pytest run.
+# berth_pytest(NAME LABEL label FILES file... [TIMEOUT s] [SERIAL] [WORKERS n] [ENV K=V...]): one pytest run.
+# WORKERS: that many of its tests at once, each worker with servers of its own; for tests that mostly wait for a limit.
 # It leaves junit/NAME.xml in the build folder, from which ./test counts its tests (and skips) one by one. The tests find
 # the programs in $BERTH_BIN_DIR and the checkout in $BERTH_SOURCE_DIR.
 function(berth_pytest name)
-  cmake_parse_arguments(arg "SERIAL" "LABEL;TIMEOUT" "FILES;ENV" ${ARGN})
+  cmake_parse_arguments(arg "SERIAL" "LABEL;TIMEOUT;WORKERS" "FILES;ENV" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
   if(BERTH_SANITIZE)
     math(EXPR arg_TIMEOUT "3 * ${arg_TIMEOUT}")
   endif()
+  set(workers)
+  if(arg_WORKERS)
+    set(workers -n ${arg_WORKERS})
+  endif()
   list(TRANSFORM arg_FILES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   add_test(NAME ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-    COMMAND ${BERTH_PYTHON} -B -m pytest -q -ra -p no:cacheprovider --rootdir ${CMAKE_SOURCE_DIR}
+    COMMAND ${BERTH_PYTHON} -B -m pytest -q -ra -p no:cacheprovider ${workers} --rootdir ${CMAKE_SOURCE_DIR}
       --junitxml=${CMAKE_BINARY_DIR}/junit/${name}.xml ${arg_FILES})
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT}
     ENVIRONMENT "BERTH_SOURCE_DIR=${CMAKE_SOURCE_DIR};BERTH_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};${arg_ENV}")

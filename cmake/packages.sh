@@ -6,7 +6,7 @@ berth_build_packages=(g++ cmake ninja-build libboost1.81-dev libexpected-dev nlo
   nettle-dev libc-ares-dev libssl-dev)
 # Beyond those: what the tests link, and what runs them.
 berth_test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 python3-pytest
-  python3-jsonschema python3-yaml python3-pip dpkg-dev make git procps openssl docker.io docker-registry iptables
+  python3-pytest-xdist python3-jsonschema python3-yaml python3-pip dpkg-dev make git procps openssl docker.io docker-registry iptables
   mmdebstrap busybox-static curl)
 # Only ./test --deep: fuzz targets and the linter.
 berth_deep_packages=(clang-16 clang-tidy-16 libclang-rt-16-dev)

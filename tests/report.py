@@ -114,7 +114,12 @@ def shorten(text):
     return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 3] + "..."
 
 
-def print_report(tests, took):
+def time_line(took, budget):
+    over = f": longer than the {budget // 60} min it may" if budget and took > budget else ""
+    return f"Took {took // 60} min {took % 60} s{over}."
+
+
+def print_report(tests, took, budget):
     failed = [test for test in tests if test.state == "failed"]
     if failed:
         print(f"\nFailed ({len(failed)}):")
@@ -133,7 +138,7 @@ def print_report(tests, took):
     for label, counts in sorted(by_label.items()):
         print(f"{label:<{width}}  {counts['passed']:6}  {counts['failed']:6}  {counts['skipped']:7}")
     total = collections.Counter(test.state for test in tests)
-    print(f"\nTook {took // 60} min {took % 60} s.")
+    print(f"\n{time_line(took, budget)}")
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
     return total
 
@@ -141,6 +146,7 @@ def print_report(tests, took):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--took", type=int, default=0)
+    parser.add_argument("--budget", type=int, default=0, help="seconds; the report says when the run took longer")
     parser.add_argument("--skipped", type=pathlib.Path)
     parser.add_argument("parts", nargs="*")
     arguments = parser.parse_args()
@@ -148,7 +154,7 @@ def main():
     for part in arguments.parts:
         name, directory = part.split("=", 1)
         tests.extend(read_part(name, pathlib.Path(directory)))
-    total = print_report(tests, arguments.took)
+    total = print_report(tests, arguments.took, arguments.budget)
     if not total["passed"] and not total["failed"]:
         print("berth: no test ran; see ./test --help for the labels", file=sys.stderr)
         return 1

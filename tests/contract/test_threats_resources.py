@@ -51,7 +51,7 @@ def test_row06_a_fork_bomb_stays_in_its_slot_and_dies(small, probe, kind):
     slot.put("bomb", probe("bomb"))
     slot.output("chmod 755 bomb")
     results = []
-    thread = threading.Thread(target=lambda: results.append(slot.exec(*BOMBS[kind], timeout=5)))
+    thread = threading.Thread(target=lambda: results.append(slot.exec(*BOMBS[kind], timeout=2)))
     thread.start()
     begin = time.monotonic()
     for _ in range(5):
@@ -68,7 +68,7 @@ def test_row06_spinning_processes_do_not_stop_health(small, probe):
     slot, _ = small
     slot.put("bomb", probe("bomb"))
     slot.output("chmod 755 bomb")
-    thread = threading.Thread(target=slot.exec, args=("./bomb", "spin"), kwargs={"timeout": 4})
+    thread = threading.Thread(target=slot.exec, args=("./bomb", "spin"), kwargs={"timeout": 2})
     thread.start()
     worst = 0
     while thread.is_alive():
@@ -166,7 +166,7 @@ def test_row32_output_kill_ends_the_call(start):
 
 def test_row32_neighbours_are_unaffected_by_a_flood(slots):
     loud, quiet = slots
-    thread = threading.Thread(target=loud.bash, args=("yes",), kwargs={"timeout": 4})
+    thread = threading.Thread(target=loud.bash, args=("yes",), kwargs={"timeout": 2})
     thread.start()
     begin = time.monotonic()
     for _ in range(10):
@@ -177,7 +177,7 @@ def test_row32_neighbours_are_unaffected_by_a_flood(slots):
 
 def test_row60_a_time_limit_holds_under_load(slots):
     loud, slot = slots
-    thread = threading.Thread(target=loud.bash, args=("while :; do :; done & while :; do :; done",), kwargs={"timeout": 6})
+    thread = threading.Thread(target=loud.bash, args=("while :; do :; done & while :; do :; done",), kwargs={"timeout": 3})
     thread.start()
     begin = time.monotonic()
     result = slot.bash("setsid sleep 77777 & sleep 77777", timeout=1)

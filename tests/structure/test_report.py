@@ -81,3 +81,8 @@ def test_a_run_without_any_test_fails(tmp_path: pathlib.Path):
 def test_a_run_that_only_skipped_fails(tmp_path: pathlib.Path):
     (tmp_path / "skipped").write_text("real: no kernel\n")
     assert report("--skipped", str(tmp_path / "skipped")).returncode == 1
+
+
+@pytest.mark.parametrize("budget, said", [("60", "Took 1 min 1 s: longer than the 1 min it may."), ("61", "Took 1 min 1 s.")])
+def test_a_run_that_took_too_long_is_told_so(part, budget, said):
+    assert said in report("--took", "61", "--budget", budget, f"dev={part}").stdout.splitlines()
