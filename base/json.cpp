@@ -4,109 +4,12 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "base/text.hpp"
 #include "base/utf8.hpp"
 
 namespace berth {
 namespace {
 
 constexpr double kExactInteger = 9007199254740992.0;  // 2^53: above it a double no longer names one integer
-
-// What the library says, without the token it read last: that may be megabytes of a caller's text.
-std::string syntax_message(std::size_t position, std::string_view what) {
-  const auto start = what.find("syntax error");
-  std::string_view reason = start == std::string_view::npos ? std::string_view("not JSON") : what.substr(start);
-  reason = reason.substr(0, reason.find("; last read"));
-  return "byte " + std::to_string(position) + ": " + std::string(reason);
-}
-
-// Builds the value while it counts, so that nothing past a bound is ever built.
-class BoundedBuilder {
- public:
-  using number_integer_t = Json::number_integer_t;
-  using number_unsigned_t = Json::number_unsigned_t;
-  using number_float_t = Json::number_float_t;
-  using string_t = Json::string_t;
-  using binary_t = Json::binary_t;
-
-  explicit BoundedBuilder(const JsonBounds& bounds) : bounds_(bounds) {}
-
-  bool null() { return add(nullptr); }
-  bool boolean(bool value) { return add(value); }
-  bool number_integer(number_integer_t value) { return add(value); }
-  bool number_unsigned(number_unsigned_t value) { return add(value); }
-  bool number_float(number_float_t value, const string_t& /*text*/) { return add(value); }
-  bool string(string_t& value) { return add(std::move(value)); }
-  bool binary(binary_t& /*value*/) { return refuse("json_syntax", "binary value"); }
-  bool start_object(std::size_t /*size*/) { return open(Json::object()); }
-  bool start_array(std::size_t /*size*/) { return open(Json::array()); }
-  bool end_object() { return close(); }
-  bool end_array() { return close(); }
-
-  bool key(string_t& name) {
-    if (open_.back()->contains(name)) {
-      return refuse("json_duplicate_key", "key \"" + name.substr(0, kShownKey) + "\" appears twice in one object");
-    }
-    key_ = std::move(name);
-    return true;
-  }
-
-  bool parse_error(std::size_t position, const std::string& /*token*/, const Json::exception& error) {
-    return refuse("json_syntax", syntax_message(position, error.what()));
-  }
-
-  [[nodiscard]] Expected<Json> take() {
-    if (error_) return tl::unexpected(*std::move(error_));
-    return std::move(root_);
-  }
-
- private:
-  static constexpr std::size_t kShownKey = 64;
-
-  bool refuse(std::string_view code, std::string_view message) {
-    error_ = Error{std::string(code), to_valid_utf8(message), {}};
-    return false;
-  }
-
-  bool add(Json value) { return place(std::move(value)) != nullptr; }
-
-  bool open(Json container) {
-    if (open_.size() >= bounds_.max_depth) {
-      return refuse("json_too_deep", "nested deeper than " + std::to_string(bounds_.max_depth));
-    }
-    Json* placed = place(std::move(container));
-    if (placed) open_.push_back(placed);
-    return placed != nullptr;
-  }
-
-  bool close() {
-    open_.pop_back();
-    return true;
-  }
-
-  // A container does not grow while one of its elements is open, so the pointers in open_ stay valid.
-  Json* place(Json value) {
-    if (++values_ > bounds_.max_values) {
-      refuse("json_too_large", "more than " + std::to_string(bounds_.max_values) + " values");
-      return nullptr;
-    }
-    if (open_.empty()) {
-      root_ = std::move(value);
-      return &root_;
-    }
-    Json& parent = *open_.back();
-    if (parent.is_object()) return &(parent[std::move(key_)] = std::move(value));
-    parent.push_back(std::move(value));
-    return &parent.back();
-  }
-
-  const JsonBounds& bounds_;
-  Json root_;
-  std::vector<Json*> open_;
-  std::string key_;
-  std::size_t values_ = 0;
-  std::optional<Error> error_;
-};
 
 bool is_json_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -184,20 +87,6 @@ std::size_t plain_run(std::string_view text, std::size_t at) {
 }
 
 }  // namespace
-
-Expected<Json> parse_json(std::string_view text, const JsonBounds& bounds) {
-  if (text.size() > bounds.max_bytes) {
-    return fail("json_too_large", "more than " + std::to_string(bounds.max_bytes) + " bytes");
-  }
-  // The library takes a NUL for the end of the text and skips a byte order mark.
-  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
-    return fail("json_syntax", "byte " + std::to_string(nul + 1) + ": NUL");
-  }
-  if (text.starts_with("\xEF\xBB\xBF")) return fail("json_syntax", "byte 1: byte order mark");
-  BoundedBuilder builder(bounds);
-  Json::sax_parse(text.begin(), text.end(), &builder);
-  return builder.take();
-}
 
 Expected<std::vector<std::string_view>> split_json_array(std::string_view text, std::size_t max_elements) {
   const std::string_view body = trim_json(text);

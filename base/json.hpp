@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON with bounds over nlohmann/json. The bounds exist because the library copies, compares and dumps recursively (a
-// 100,000-deep document crashes it), converts numbers silently (get<int>(1e300)) and throws when it dumps bytes that
-// are not UTF-8 (facts/threats.md section 1). Nobody calls json::parse, dump or get<number> directly.
-// This header stays light: include <nlohmann/json.hpp> in the .cpp files that look into values.
+// JSON with bounds over nlohmann/json; its texts are read by RapidJSON (json_parse.cpp). The bounds exist because the
+// library copies, compares and dumps recursively (a 100,000-deep document crashes it), converts numbers silently
+// (get<int>(1e300)) and throws when it dumps bytes that are not UTF-8 (facts/threats.md section 1). Nobody calls
+// json::parse, dump or get<number> directly. This header stays light: include <nlohmann/json.hpp> in the .cpp files
+// that look into values.
 #pragma once
 
 #include <cstddef>

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # What Berth needs from Debian 12, and how ./run and ./test get it. Sourced by both; expects bash with -euo pipefail.
 
-berth_build_packages=(g++ cmake ninja-build libboost1.81-dev libexpected-dev nlohmann-json3-dev libyaml-cpp-dev
-  libspdlog-dev libfmt-dev libcli11-dev libre2-dev libseccomp-dev libarchive-dev zlib1g-dev libacl1-dev libvterm-dev
+berth_build_packages=(g++ cmake ninja-build libboost1.81-dev libexpected-dev nlohmann-json3-dev rapidjson-dev
+  libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev libre2-dev libseccomp-dev libarchive-dev zlib1g-dev libacl1-dev libvterm-dev
   nettle-dev libc-ares-dev libssl-dev)
 # Beyond those: what the tests link, and what runs them.
 berth_test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 python3-pytest
-  python3-pytest-xdist python3-jsonschema python3-yaml python3-pip dpkg-dev make git procps openssl docker.io docker-registry iptables
-  mmdebstrap busybox-static curl)
+  python3-pytest-xdist python3-jsonschema python3-yaml python3-pip dpkg-dev make git procps openssl docker.io
+  docker-registry iptables mmdebstrap busybox-static curl)
 # Only ./test --deep: fuzz targets and the linter.
 berth_deep_packages=(clang-16 clang-tidy-16 libclang-rt-16-dev)
 

@@ -21,7 +21,7 @@ ARROWS = {
 }
 
 # Libraries that cost a second or more of compile time a file: our headers do without them.
-HEAVY = ("nlohmann/json.hpp", "nlohmann/ordered_map.hpp", "boost/beast", "boost/asio", "boost/process", "spdlog", "fmt/",
+HEAVY = ("nlohmann/json.hpp", "rapidjson", "nlohmann/ordered_map.hpp", "boost/beast", "boost/asio", "boost/process", "spdlog", "fmt/",
          "yaml-cpp/yaml.h", "yaml-cpp/node/", "CLI/", "archive.h", "re2/", "sqlite", "SQLiteCpp")
 # Folders whose interfaces are coroutines may name the one part of Asio that a declaration needs, never the whole.
 ASYNCHRONOUS = ("base/http/", "drivers/", "slotd/", "agent/", "client/", "cli/")
