@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from engine import CGROUPS, EngineError
+from engine import CGROUPS, EngineError, groups_below
 from harness import wait_until
 
 GONE_WITHIN = 30
@@ -30,7 +30,8 @@ def left_of(folder):
     left += [f"process {pid}" for pid in processes if names_folder(pid, folder)]
     mounts = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
     left += [f"mount {point}" for point in mounts if f"{point}/".startswith(f"{folder}/")]
-    return left + [f"group {path}" for pattern in (folder.name, f"berth/{folder.name}") for path in CGROUPS.glob(f"*/{pattern}")]
+    left += [f"group {path}" for path in CGROUPS.glob(f"*/{folder.name}")]
+    return left + [f"group {path}" for path in groups_below("berth") if path.name == folder.name]
 
 
 def left_in(engine):
@@ -44,7 +45,7 @@ def assert_clean(engine):
     try:
         wait_until(lambda: not left_in(engine), GONE_WITHIN, "the engine is as it was")
     except AssertionError:
-        raise AssertionError(f"left in the engine: {left_in(engine)}") from None
+        raise AssertionError(f"left in the engine: {left_in(engine)}\n{engine.log()}") from None
     except EngineError as error:
         raise AssertionError(f"the engine cannot say what it has: {error}") from error
 

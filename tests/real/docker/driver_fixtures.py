@@ -8,7 +8,7 @@ import time
 import pytest
 
 from agent_harness import Agent, Machine
-from engine import CGROUPS
+from engine import groups_below
 from harness import wait_until
 
 RUN_LIMIT = 120
@@ -31,11 +31,12 @@ def clean(engine):
     before, start = set(engine.containers()), time.time()
     yield engine
     wait_until(lambda: set(engine.containers()) <= before, HEARD_WITHIN, "containers are removed")
-    assert not engine.request("GET", "/volumes")["Volumes"]
+    volumes = engine.request("GET", "/volumes")["Volumes"]
+    assert not volumes, f"{volumes}\n{engine.log()}"
     filters = json.dumps({"event": ["create"], "type": ["container"]})
     events = engine.request("GET", "/events", decode=False, since=start, until=time.time(), filters=filters).splitlines()
     made = {json.loads(each)["Actor"]["Attributes"]["name"].removeprefix("berth-") for each in events}
-    assert not [path for path in CGROUPS.glob("*/berth/*") if path.name in made]
+    assert not [path for path in groups_below("berth") if path.name in made]
 
 
 def docker_env(engine):

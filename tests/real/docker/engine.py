@@ -75,6 +75,15 @@ def is_ours(pid, folder):
     return False
 
 
+def groups_below(name):
+    """Control groups in the group of this name, of every hierarchy; it may go while one looks."""
+    found = []
+    for place in CGROUPS.glob(f"*/{name}"):
+        with contextlib.suppress(FileNotFoundError):
+            found += [entry for entry in place.iterdir() if entry.is_dir()]
+    return found
+
+
 def remove_group(path):
     for below in sorted((entry for entry in path.rglob("*") if entry.is_dir()), key=lambda entry: -len(entry.parts)):
         below.rmdir()

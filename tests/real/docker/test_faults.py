@@ -14,7 +14,7 @@ import pytest
 import images
 from agent_harness import Agent
 from driver_fixtures import HEARD_WITHIN, POOL, RUN_LIMIT, containers_of, docker_env, only_container, works
-from engine import CGROUPS, Engine
+from engine import CGROUPS, Engine, groups_below
 from harness import wait_until
 
 SMALL = 96 << 20    # bytes of an engine's own disk
@@ -156,7 +156,7 @@ def test_what_a_killed_run_left_is_gone_after_the_next_one(machine, clean, image
     process.wait()
     clean.request("POST", f"/containers/berth-{container}/kill")
     wait_until(lambda: not listed(), HEARD_WITHIN, "the engine removes it")
-    left = lambda: [path for path in CGROUPS.glob(f"*/berth/{container}") if path.is_dir()]  # noqa: E731
+    left = lambda: [path for path in groups_below("berth") if path.name == container]  # noqa: E731
     folders = list(state.iterdir())
     assert folders and (left() or not (CGROUPS / "memory/tasks").exists())
     for folder in folders:
