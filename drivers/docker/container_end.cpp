@@ -113,10 +113,11 @@ asio::awaitable<Expected<void>> Container::remove_from_engine() {
     if (!own) co_return tl::unexpected(own.error());
     engine_id_ = std::move(*own);
   }
-  if (engine_id_.empty()) co_return Expected<void>();
-  auto removed = co_await yard_->engine->remove(engine_id_, answer_by().earlier(give_up_));
-  if (!removed) co_return removed;
-  // Where somebody else had removed it, its volume may be left.
+  if (!engine_id_.empty()) {
+    auto removed = co_await yard_->engine->remove(engine_id_, answer_by().earlier(give_up_));
+    if (!removed) co_return removed;
+  }
+  // Where somebody else had removed it, or the engine refused to make it after all, its volume may be left.
   const std::string& agent = yard_->options.agent_id;
   co_return co_await yard_->engine->remove_volumes(agent, wanted_.spec.id, answer_by().earlier(give_up_));
 }

@@ -186,8 +186,7 @@ asio::awaitable<Expected<void>> Engine::remove_volumes(std::string agent, std::s
   for (const std::string& name : *names) {
     http::ClientRequest removal = request_of("DELETE", "/volumes/" + percent_encode(name));
     auto removed = co_await tell(std::move(removal), deadline);
-    const bool gone = removed || removed.error().code == "engine_missing" || removed.error().code == "engine_conflict";
-    if (!gone) result = std::move(removed);
+    if (!removed && removed.error().code != "engine_missing") result = std::move(removed);
   }
   co_return result;
 }

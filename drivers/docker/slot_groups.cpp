@@ -27,7 +27,7 @@ constexpr std::string_view kUseful[] = {"memory", "pids", "cpu", "cpuacct"};
 constexpr std::string_view kFamily = "/berth";
 constexpr long kCpuPeriod = 100'000;  // microseconds
 constexpr std::size_t kMostMounts = std::size_t{4} << 20;
-constexpr int kMakeTries = 10;
+constexpr int kMakeTries = 100;
 constexpr timespec kMoment{0, 1'000'000};
 
 bool is_useful(const Hierarchy& hierarchy) {
@@ -94,25 +94,47 @@ UniqueFd lock_folder(const std::string& path) {
   return fd;
 }
 
-// Nothing where somebody holds one of them.
-std::optional<std::vector<UniqueFd>> lock_all(const std::vector<Hierarchy>& hierarchies, const std::string& name) {
-  std::vector<UniqueFd> locks;
+struct HeldGroup {
+  std::string path;
+  UniqueFd lock;
+};
+
+// Those that there are of this name; none where somebody holds one of them, or is at work on them.
+std::vector<HeldGroup> hold_all(const std::vector<Hierarchy>& hierarchies, const std::string& name) {
+  std::vector<HeldGroup> held;
   for (const Hierarchy& each : hierarchies) {
-    const std::string path = each.folder + std::string(kFamily) + name;
+    std::string path = each.folder + std::string(kFamily) + name;
     if (::access(path.c_str(), F_OK) != 0) continue;
-    locks.push_back(lock_folder(path));
-    if (!locks.back()) return std::nullopt;
+    UniqueFd lock = lock_folder(path);
+    if (!lock || !is_still(lock.get(), path)) return {};
+    held.push_back({std::move(path), std::move(lock)});
   }
-  return locks;
+  return held;
+}
+
+// The super block's options are the same wherever a hierarchy is mounted.
+std::vector<Mount> one_of_each(const std::vector<Mount>& mounts) {
+  std::vector<Mount> kept;
+  for (const Mount& mount : mounts) {
+    if (!mount.type.starts_with("cgroup")) continue;
+    const auto same = std::find_if(kept.begin(), kept.end(), [&mount](const Mount& other) {
+      return other.type == mount.type && other.options == mount.options;
+    });
+    if (same == kept.end()) {
+      kept.push_back(mount);
+    } else if (same->root != "/" && mount.root == "/") {
+      *same = mount;
+    }
+  }
+  return kept;
 }
 
 }  // namespace
 
 std::vector<Hierarchy> read_hierarchies(std::string_view mountinfo) {
   std::vector<Hierarchy> all;
-  for (Mount& mount : parse_mounts(mountinfo)) {
-    if (!mount.type.starts_with("cgroup")) continue;
-    Hierarchy hierarchy{std::move(mount.point), {}};
+  for (const Mount& mount : one_of_each(parse_mounts(mountinfo))) {
+    Hierarchy hierarchy{mount.point, {}};
     const bool has_controllers = mount.type == "cgroup";
     for (const auto option : split(mount.options, ','))
       if (has_controllers && option != "rw" && option != "ro" && option.find('=') == std::string_view::npos)
@@ -173,9 +195,9 @@ void SlotGroups::sweep(const std::vector<Hierarchy>& hierarchies) {
     for (const std::string& path : folders_in(each.folder + std::string(kFamily)))
       ids.insert(fs::path(path).filename().string());
   for (const std::string& id : ids) {
-    // Held while they go, so that nobody makes them anew in between.
-    const auto locks = lock_all(hierarchies, "/" + id);
-    if (locks) static_cast<void>(left_by(id, hierarchies).remove());
+    // No more than what is held: what an agent makes meanwhile in another hierarchy is its own.
+    for (const HeldGroup& each : hold_all(hierarchies, "/" + id))
+      if (remove_group(each.path)) ::rmdir(fs::path(each.path).parent_path().c_str());
   }
 }
 

@@ -169,6 +169,11 @@ asio::awaitable<void> FakeEngine::route(http::Exchange& exchange, std::string pa
 }
 
 asio::awaitable<void> FakeEngine::volume_route(http::Exchange& exchange, std::string path) {
+  if (exchange.head().method == "DELETE" && volumes_in_use > 0) {
+    --volumes_in_use;
+    std::string refusal = message_json("remove: volume is in use");
+    co_return co_await answer_engine(exchange, 409, std::move(refusal));
+  }
   if (exchange.head().method == "DELETE") {
     volumes.erase(path.substr(std::string_view("/volumes/").size()));
     co_return co_await answer_engine(exchange, 204, {});
@@ -218,6 +223,10 @@ asio::awaitable<void> FakeEngine::create(http::Exchange& exchange) {
   container.body = std::move(*body);
   const std::string id = sha256_hex(name + std::to_string(next_id_++));
   volumes[id] = container.labels;
+  if (!refuse_late.empty()) {
+    std::string refusal = message_json(refuse_late);
+    co_return co_await answer_engine(exchange, 400, std::move(refusal));
+  }
   containers.insert_or_assign(id, std::move(container));
   if (silent.contains("POST /containers/create")) co_return co_await wait_for_end(exchange);
   std::string answer = dump_json(Json{{"Id", id}, {"Warnings", Json::array()}});

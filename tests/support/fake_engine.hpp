@@ -57,6 +57,8 @@ class FakeEngine {
   std::string ready_line = R"({"ok":true,"boot_id":"boot-1"})";  // empty: slotd never says anything
   bool die_at_start = false;
   std::string unseen;        // a path of this machine that the engine's does not have
+  std::string refuse_late;   // 400 with these words to a creation, whose volume is there already and stays
+  unsigned volumes_in_use = 0;  // so many removals of volumes are refused
   std::string refuse_start;  // 404 with these words; the container is removed before they are sent
   bool stubborn = false;     // does not end by SIGTERM
 

@@ -21,6 +21,7 @@ SMALL = 96 << 20    # bytes of an engine's own disk
 SLEEP = {"tool": "bash", "args": {"command": "echo begun > begun; sleep 300"}, "timeout": 600}
 LOST_WITHIN = 30
 PIECE = 4096
+COPIERS = 2
 OLD = 3600          # seconds: folders of commands that were killed are swept when they are older than a minute
 
 
@@ -72,6 +73,29 @@ def test_row55_a_stranger_under_the_name_of_a_container_that_went_is_left_alone(
         assert agent.engine.inspect(stranger)["State"]["Running"]
     finally:
         agent.engine.remove(stranger)
+
+
+def test_containers_start_while_somebody_copies_out_of_another(agent, image):
+    """Meanwhile the engine shows all that the other one has, its parts of the control groups too, on the machine itself."""
+    source, over = only_container(agent), threading.Event()
+
+    def copy():
+        while not over.is_set():
+            agent.engine.request("GET", f"/containers/{source}/archive?path=/bin", decode=False)
+
+    copiers = [threading.Thread(target=copy) for _ in range(COPIERS)]
+    for each in copiers:
+        each.start()
+    try:
+        job = (POOL % image("busybox")).replace("job: pool", "job: more") + "containers: {min: 4, max: 4}\n"
+        assert agent.wire.request("PUT", "/v1/jobs/more", job.encode()).status == 201
+        up = lambda: [each for each in agent.lines("containers") if each["job"] == "more" and each["state"] == "up"]  # noqa: E731
+        wait_until(lambda: len(up()) == 4, HEARD_WITHIN, f"they are up\n{agent.log()}")
+    finally:
+        over.set()
+        for each in copiers:
+            each.join()
+    assert "to=gone" not in agent.log(), "one was given up while it started"
 
 
 def test_row53_an_image_that_is_removed_is_told_and_the_pool_comes_back_with_it(agent, engine):

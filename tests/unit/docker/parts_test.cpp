@@ -4,11 +4,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/fd.hpp"
 #include "base/json.hpp"
@@ -154,6 +156,8 @@ TEST(DockerTar, AHeaderIsWhatTarReads) {
   EXPECT_EQ(tar_padding(513), 511U);
 }
 
+constexpr int kMadeBesideASweep = 2000;
+
 // Folders stand in for hierarchies: what is made, held and removed is the same.
 class SlotGroupsTest : public ::testing::Test {
  protected:
@@ -223,6 +227,29 @@ TEST_F(SlotGroupsTest, OfAgentsThatWereKilledAreSweptAndThoseOfOthersAreNot) {
   EXPECT_TRUE(std::filesystem::exists(directory / "named/berth/alive"));
 }
 
+// Agents that start at the same time on one machine: each sweeps before it makes its own.
+TEST_F(SlotGroupsTest, StayWholeWhileAnotherAgentSweeps) {
+  const auto all = hierarchies();
+  std::atomic<bool> done = false;
+  std::thread other([&all, &done] {
+    while (!done) SlotGroups::sweep(all);
+  });
+  int made = 0, whole = 0;
+  for (; made < kMadeBesideASweep; ++made) {
+    Wanted mine = limits();
+    mine.spec.id = "c" + std::to_string(made);
+    const auto groups = SlotGroups::make(mine, all);
+    if (!groups) break;
+    const std::string place = groups->parent() + "/slots";
+    if (std::filesystem::exists(directory / "memory" + place) && std::filesystem::exists(directory / "pids" + place))
+      ++whole;
+  }
+  done = true;
+  other.join();
+  EXPECT_EQ(made, kMadeBesideASweep);
+  EXPECT_EQ(whole, made);
+}
+
 TEST_F(SlotGroupsTest, AreNoneWhereNoneCanBeMade) {
   EXPECT_FALSE(SlotGroups::make(limits(), {{directory / "missing", {"memory"}}}).has_value());
   EXPECT_FALSE(SlotGroups::make(limits(), {{directory.path(), {}}}).has_value());
@@ -238,6 +265,22 @@ TEST(DockerHierarchies, AreThoseThatAreMounted) {
   EXPECT_THAT(found[0].controllers, ElementsAre("cpu", "cpuacct"));
   EXPECT_THAT(found[1].controllers, IsEmpty());
   EXPECT_THAT(found[2].controllers, IsEmpty());
+}
+
+// An engine that copies files into a container, or out of it, mounts all that it has on the machine itself meanwhile.
+TEST(DockerHierarchies, AreTakenOnceAlthoughAnEngineShowsPartsOfThem) {
+  const std::string own = "36 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n";
+  const std::string shown =
+      "63 53 0:32 /berth/c9/slots /data/overlay2/f/merged/.berth/groups/memory rw,relatime - cgroup cgroup rw,memory\n";
+  for (const std::string& text : {own + shown, shown + own, shown + own + shown}) {
+    const auto found = read_hierarchies(text);
+    ASSERT_EQ(found.size(), 1U) << text;
+    EXPECT_EQ(found[0].folder, "/sys/fs/cgroup/memory");
+  }
+  // In a container without control groups of its own none is shown whole.
+  const std::string part = "36 31 0:32 /docker/c1 /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n";
+  ASSERT_EQ(read_hierarchies(part + shown).size(), 1U);
+  EXPECT_EQ(read_hierarchies(part + shown)[0].folder, "/sys/fs/cgroup/memory");
 }
 
 }  // namespace

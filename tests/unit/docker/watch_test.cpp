@@ -43,6 +43,25 @@ TEST_F(DockerDriverTest, AContainerThatSomebodyRemovedIsGone) {
   EXPECT_THAT(engine->volumes, IsEmpty());
 }
 
+// An engine that finds two mounts at one place says so after it has made the volume, and forgets that.
+TEST_F(DockerDriverTest, TheVolumeOfAContainerThatTheEngineRefusesLateGoes) {
+  engine->refuse_late = "Duplicate mount point: /.berth/groups/cpu";
+  driver->converge({wanted("c1")});
+  until_heard(1);
+  EXPECT_THAT(error_of(0).message, HasSubstr("Duplicate mount point"));
+  EXPECT_TRUE(asked("POST /v1.41/containers/create"));
+  EXPECT_THAT(engine->volumes, IsEmpty());
+}
+
+TEST_F(DockerDriverTest, AVolumeThatIsInUseForAMomentGoesAfterIt) {
+  bring_up("c1");
+  engine->volumes_in_use = 2;
+  engine->remove("berth-c1");
+  until_heard(2);
+  EXPECT_EQ(engine->volumes_in_use, 0U);
+  EXPECT_THAT(engine->volumes, IsEmpty());
+}
+
 TEST_F(DockerDriverTest, VolumesOfOthersAreLeftToThem) {
   engine->volumes["data"] = {};
   engine->volumes["theirs"] = {{"io.berth.agent", "agent-8"}, {"io.berth.container", "c1"}};
