@@ -91,6 +91,16 @@ Expected<std::vector<ListedContainer>> read_list(std::string_view body) {
   return all;
 }
 
+Expected<ContainerEnd> read_end(std::string_view body) {
+  const auto container = read_object(body, "description of a container");
+  if (!container) return tl::unexpected(container.error());
+  const Json& state = object_at(*container, "State");
+  const auto code = state.find("ExitCode");
+  if (code == state.end() || !code->is_number_integer()) return not_as_promised("a container without an exit code");
+  const auto memory = state.find("OOMKilled");
+  return ContainerEnd{code->get<std::int64_t>(), memory != state.end() && *memory == true, word_at(state, "Error")};
+}
+
 Expected<std::vector<std::string>> read_volumes(std::string_view body) {
   const auto list = read_object(body, "list of volumes");
   if (!list) return tl::unexpected(list.error());

@@ -45,6 +45,14 @@ struct ListedContainer {
 };
 [[nodiscard]] Expected<std::vector<ListedContainer>> read_list(std::string_view body);
 
+// How a container that does not run any more came to its end.
+struct ContainerEnd {
+  std::int64_t exit_code = 0;
+  bool out_of_memory = false;  // the kernel had found it short of memory
+  std::string error;           // the engine's own words, where it has any
+};
+[[nodiscard]] Expected<ContainerEnd> read_end(std::string_view body);
+
 // Names.
 [[nodiscard]] Expected<std::vector<std::string>> read_volumes(std::string_view body);
 

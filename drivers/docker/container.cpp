@@ -44,6 +44,7 @@ asio::awaitable<void> Container::run() {
   const bool asked = stopping_;
   // Why it did not come up is a better reason than the end that this brought.
   if (!started) death_ = started.error();
+  if (!asked) co_await ask_how_it_ended();
   if (!asked) co_await add_last_words();
   co_await take_down(asked);
   if (!asked) facts_.error = death_;
@@ -105,6 +106,20 @@ Expected<void> Container::accept_ready_line(const std::string& line) {
   return {};
 }
 
+Error Container::ended(std::string why) const {
+  if (short_of_memory_) why += ", after the kernel had found it short of memory";
+  return {"container_ended", std::move(why), short_of_memory_ ? "raise resources.memory of the job" : ""};
+}
+
+asio::awaitable<void> Container::ask_how_it_ended() {
+  if (!end_unseen_) co_return;
+  const auto end = co_await yard_->engine->inspect_end(engine_id_, Deadline(now() + kLastWordsLimit));
+  if (!end) co_return;
+  short_of_memory_ = short_of_memory_ || end->out_of_memory;
+  death_ = ended(death_->message + ", exit code " + std::to_string(end->exit_code));
+  if (!end->error.empty()) death_->message += "; the engine says: " + end->error.substr(0, kLastWordsBytes);
+}
+
 // What slotd said itself is the better reason where it said something.
 asio::awaitable<void> Container::add_last_words() {
   const bool unexplained = death_->code == "container_ended" || death_->code == "start_timeout";
@@ -125,10 +140,7 @@ void Container::saw(const EngineEvent& event) {
   if (event.action == "pause")
     die({"container_paused", who() + " was paused by somebody else", "leave containers of Berth alone"});
   if (event.action == "destroy") die({"container_removed", who() + " was removed by somebody else", {}});
-  if (event.action != "die") return;
-  std::string why = who() + " ended by itself or was killed: exit code " + event.exit_code;
-  if (short_of_memory_) why += ", after the kernel had found it short of memory";
-  die({"container_ended", std::move(why), short_of_memory_ ? "raise resources.memory of the job" : ""});
+  if (event.action == "die") die(ended(who() + " ended by itself or was killed: exit code " + event.exit_code));
 }
 
 void Container::compare(const ListedContainer* seen, TimePoint listed) {
@@ -138,6 +150,7 @@ void Container::compare(const ListedContainer* seen, TimePoint listed) {
   if (seen->state == "running") return;
   if (seen->state == "paused")
     return die({"container_paused", who() + " was paused by somebody else", "leave containers of Berth alone"});
+  end_unseen_ = !death_;
   die({"container_ended", who() + " had ended when the engine was asked for it again: " + seen->state, {}});
 }
 

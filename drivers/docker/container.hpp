@@ -68,6 +68,8 @@ class Container : public std::enable_shared_from_this<Container> {
   [[nodiscard]] asio::awaitable<Expected<void>> become_ready();
   [[nodiscard]] Expected<void> make_folders() const;
   [[nodiscard]] Expected<void> accept_ready_line(const std::string& line);
+  [[nodiscard]] Error ended(std::string why) const;
+  [[nodiscard]] asio::awaitable<void> ask_how_it_ended();
   [[nodiscard]] asio::awaitable<void> add_last_words();
 
   [[nodiscard]] asio::awaitable<void> take_down(bool asked);
@@ -102,6 +104,7 @@ class Container : public std::enable_shared_from_this<Container> {
   std::optional<Error> leftover_;
   bool create_asked_ = false;
   bool short_of_memory_ = false;
+  bool end_unseen_ = false;  // found ended, with no event that says how
   bool stopping_ = false;
   bool abandoned_ = false;
 };

@@ -191,6 +191,13 @@ asio::awaitable<Expected<void>> Engine::remove_volumes(std::string agent, std::s
   co_return result;
 }
 
+asio::awaitable<Expected<ContainerEnd>> Engine::inspect_end(std::string container, Deadline deadline) {
+  http::ClientRequest request = request_of("GET", path_of(container, "/json"));
+  const auto body = co_await ask(std::move(request), deadline);
+  if (!body) co_return tl::unexpected(body.error());
+  co_return read_end(*body);
+}
+
 asio::awaitable<Expected<std::string>> Engine::last_lines(std::string container, unsigned lines, Deadline deadline) {
   http::ClientRequest request =
       request_of("GET", path_of(container, "/logs?stdout=1&stderr=1&tail=" + std::to_string(lines)));

@@ -56,11 +56,12 @@ class Engine {
   [[nodiscard]] asio::awaitable<Expected<void>> kill(std::string container, std::string signal, Deadline deadline);
   // With its anonymous volumes, by force. One that is not there any more is removed.
   [[nodiscard]] asio::awaitable<Expected<void>> remove(std::string container, Deadline deadline);
-  // Volumes with this label of an agent, and of one container where `container` is not empty: what is left when somebody
-  // removed a container without its volumes, or the engine refused to make one. `engine_conflict`: one is in use, maybe
-  // only until the engine has ended a removal of its own.
+  // Volumes with this label of an agent, and of one container where `container` is not empty: what is left when
+  // somebody removed a container without its volumes, or the engine refused to make one. `engine_conflict`: one is in
+  // use, maybe only until the engine has ended a removal of its own.
   [[nodiscard]] asio::awaitable<Expected<void>> remove_volumes(std::string agent, std::string container,
                                                                Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<ContainerEnd>> inspect_end(std::string container, Deadline deadline);
   // The last lines of what it wrote.
   [[nodiscard]] asio::awaitable<Expected<std::string>> last_lines(std::string container, unsigned lines,
                                                                   Deadline deadline);

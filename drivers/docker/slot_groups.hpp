@@ -22,8 +22,9 @@ struct Hierarchy {
   std::string folder;
   std::vector<std::string> controllers;  // of version 1; none: a named one, or the one of version 2
 };
-// All that are mounted, each once. A hierarchy has more than one mount where an engine shows a part of it in a container:
-// for the time of a copy it does so on the machine itself. The one that shows it whole counts, else the first.
+// All that are mounted, each once. A hierarchy has more than one mount where an engine shows a part of it in a
+// container: for the time of a copy it does so on the machine itself. The one that shows it whole counts, else the
+// first.
 [[nodiscard]] std::vector<Hierarchy> read_hierarchies(std::string_view mountinfo);
 // Those that this process sees; none where that cannot be read.
 [[nodiscard]] std::vector<Hierarchy> own_hierarchies();

@@ -91,6 +91,7 @@ void FakeEngine::emit(const std::string& id, const std::string& action, const st
 void FakeEngine::end(const std::string& id, int code, bool tell) {
   if (containers.at(id).state != "running") return;
   containers.at(id).state = "exited";
+  containers.at(id).exit_code = code;
   if (tell) emit(id, "die", std::to_string(code));
 }
 
@@ -243,6 +244,7 @@ asio::awaitable<void> FakeEngine::container_route(http::Exchange& exchange, std:
   if (id.empty()) co_return co_await answer_engine(exchange, 404, std::move(missing));
   if (action == "start") co_return co_await start(exchange, id);
   if (action == "logs") co_return co_await log_of(exchange, id);
+  if (action == "json") co_return co_await inspect(exchange, id);
   if (action == "archive") {
     auto tar = co_await exchange.read_body(kMostEngineBody);
     if (tar) containers.at(id).files = std::move(*tar);
@@ -279,6 +281,16 @@ asio::awaitable<void> FakeEngine::start(http::Exchange& exchange, std::string id
     static_cast<void>(write_file_atomically(run_folder(*creation) + "/ready.json", ready_line + "\n"));
   if (die_at_start) end(id, 1, true);
   co_await answer_engine(exchange, 204, {});
+}
+
+asio::awaitable<void> FakeEngine::inspect(http::Exchange& exchange, std::string id) {
+  const EngineContainer& container = containers.at(id);
+  const Json state{{"Status", container.state},
+                   {"ExitCode", container.exit_code},
+                   {"OOMKilled", container.out_of_memory},
+                   {"Error", container.error}};
+  std::string body = dump_json(Json{{"Id", id}, {"State", state}});
+  co_await answer_engine(exchange, 200, std::move(body));
 }
 
 asio::awaitable<void> FakeEngine::log_of(http::Exchange& exchange, std::string id) {

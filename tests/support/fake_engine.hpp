@@ -27,6 +27,9 @@ struct EngineContainer {
   std::string body;   // of its creation
   std::string files;  // the tar that was put into it
   std::string log = "the last line of its log\n";
+  int exit_code = 0;
+  bool out_of_memory = false;
+  std::string error = {};  // of its state
 };
 
 struct Refusal {
@@ -56,11 +59,11 @@ class FakeEngine {
   std::set<std::string> silent;               // "POST /containers/create": done, and never answered
   std::string ready_line = R"({"ok":true,"boot_id":"boot-1"})";  // empty: slotd never says anything
   bool die_at_start = false;
-  std::string unseen;        // a path of this machine that the engine's does not have
-  std::string refuse_late;   // 400 with these words to a creation, whose volume is there already and stays
+  std::string unseen;           // a path of this machine that the engine's does not have
+  std::string refuse_late;      // 400 with these words to a creation, whose volume is there already and stays
   unsigned volumes_in_use = 0;  // so many removals of volumes are refused
-  std::string refuse_start;  // 404 with these words; the container is removed before they are sent
-  bool stubborn = false;     // does not end by SIGTERM
+  std::string refuse_start;     // 404 with these words; the container is removed before they are sent
+  bool stubborn = false;        // does not end by SIGTERM
 
   // What was seen.
   std::vector<std::string> requests;                  // "METHOD TARGET" as they came
@@ -89,6 +92,7 @@ class FakeEngine {
   [[nodiscard]] asio::awaitable<void> container_route(http::Exchange& exchange, std::string path);
   [[nodiscard]] asio::awaitable<void> create(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> start(http::Exchange& exchange, std::string id);
+  [[nodiscard]] asio::awaitable<void> inspect(http::Exchange& exchange, std::string id);
   [[nodiscard]] asio::awaitable<void> log_of(http::Exchange& exchange, std::string id);
   [[nodiscard]] asio::awaitable<void> volume_route(http::Exchange& exchange, std::string path);
   [[nodiscard]] asio::awaitable<void> list(http::Exchange& exchange);

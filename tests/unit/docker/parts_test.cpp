@@ -70,6 +70,7 @@ TEST(DockerAnswers, WhatIsNotAsPromisedIsAnError) {
   EXPECT_EQ(read_image("{\"Config\":null}").error().code, "engine_protocol");
   EXPECT_EQ(read_list("[{\"Id\":3}]").error().code, "engine_protocol");
   EXPECT_EQ(read_created_id("").error().code, "engine_protocol");
+  EXPECT_EQ(read_end(R"({"State":{"ExitCode":"0"}})").error().code, "engine_protocol");
   EXPECT_EQ(read_event(std::string(100'000, '[')).error().code, "engine_protocol");
   EXPECT_EQ(read_refusal(500, "<html>\n\x1b[31m"), "<html>  [31m");
   EXPECT_FALSE(read_api_version("2.0").has_value());

@@ -85,11 +85,25 @@ TEST_F(DockerDriverTest, WhatHasDiedIsNotStartedAgainByItself) {
 
 TEST_F(DockerDriverTest, ADeathThatFellBetweenTwoStreamsIsSeenInTheList) {
   bring_up("c1");
-  engine->die("berth-c1", 1, false);
+  engine->die("berth-c1", 3, false);
   engine->cut_events();
   until_heard(2);
   EXPECT_EQ(error_of(1).code, "container_ended");
+  EXPECT_THAT(error_of(1).message, HasSubstr("exit code 3"));
+  EXPECT_THAT(error_of(1).message, HasSubstr("the last line of its log"));
   EXPECT_GE(engine->event_streams, 2U);
+}
+
+TEST_F(DockerDriverTest, ADeathForWantOfMemoryThatNobodySawSaysSoToo) {
+  bring_up("c1");
+  engine->find("berth-c1")->out_of_memory = true;
+  engine->find("berth-c1")->error = "the engine's words";
+  engine->die("berth-c1", 137, false);
+  engine->cut_events();
+  until_heard(2);
+  EXPECT_THAT(error_of(1).message, HasSubstr("exit code 137, after the kernel had found it short of memory"));
+  EXPECT_THAT(error_of(1).message, HasSubstr("the engine's words"));
+  EXPECT_THAT(error_of(1).hint, HasSubstr("resources.memory"));
 }
 
 TEST_F(DockerDriverTest, ARemovalThatFellBetweenTwoStreamsIsSeenInTheList) {
