@@ -62,6 +62,18 @@ TEST_F(DockerDriverTest, AVolumeThatIsInUseForAMomentGoesAfterIt) {
   EXPECT_THAT(engine->volumes, IsEmpty());
 }
 
+// Row 55: the name is somebody else's by the time of the end, and no event has told it.
+TEST_F(DockerDriverTest, WhoHasTheNameOfAContainerThatWentIsLeftAlone) {
+  bring_up("c1");
+  engine->remove("berth-c1", false);
+  engine->put_foreign("stranger", {"berth-c1", "running", {}, "", "", ""});
+  driver->converge({});
+  until_heard(2);
+  ASSERT_NE(engine->find("berth-c1"), nullptr);
+  EXPECT_EQ(engine->find("berth-c1")->state, "running");
+  EXPECT_THAT(engine->signals, IsEmpty());
+}
+
 TEST_F(DockerDriverTest, VolumesOfOthersAreLeftToThem) {
   engine->volumes["data"] = {};
   engine->volumes["theirs"] = {{"io.berth.agent", "agent-8"}, {"io.berth.container", "c1"}};
