@@ -20,6 +20,7 @@
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "isolation/probe_child.hpp"
+#include "isolation/refusals.hpp"
 
 namespace berth::isolation {
 namespace {
@@ -129,26 +130,6 @@ UniqueFd make_idmapped_usr(const Child& child) {
   return tree;
 }
 
-bool setting_is(const char* path, std::string_view value) {
-  const auto text = read_file(path, 64);
-  return text && trim(*text) == value;
-}
-
-std::string why_refused(int error) {
-  if (setting_is("/proc/sys/user/max_user_namespaces", "0")) {
-    return "user namespaces are off (`sysctl -w user.max_user_namespaces=10000` allows them)";
-  }
-  if (setting_is("/proc/sys/kernel/unprivileged_userns_clone", "0")) {
-    return "user namespaces are for root only (`sysctl -w kernel.unprivileged_userns_clone=1` allows them)";
-  }
-  if (setting_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")) {
-    return "AppArmor restricts user namespaces (`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` allows "
-           "them)";
-  }
-  if (error == ENOSPC) return "the machine's limit of namespaces is reached (`sysctl user` shows the limits)";
-  return errno_error("the kernel or the container's seccomp profile refuses user namespaces", error).message;
-}
-
 std::string why_no_stage(const std::optional<ProbeFindings>& findings, Ids ids) {
   if (ids == Ids::none) {
     return std::string("no user id can be mapped into a user namespace") +
@@ -165,10 +146,7 @@ std::string why_no_stage(const std::optional<ProbeFindings>& findings, Ids ids) 
   for (const auto& needed : kNeeded) {
     const int error = (*findings)[static_cast<std::size_t>(needed.step)];
     if (error == 0) continue;
-    return errno_error(std::string(needed.what) +
-                           " refused inside a user namespace (seccomp or AppArmor profile of the container)",
-                       error)
-        .message;
+    return why_useless_namespace(needed.what, error, read_security_facts());
   }
   return {};
 }
@@ -190,7 +168,7 @@ void probe_rung_two(Abilities& abilities) {
 void probe_rung_one(Abilities& abilities) {
   auto child = Child::start(kNamespaces | CLONE_NEWUSER);
   if (!child) {
-    abilities.why_no_user_namespaces = why_refused(child.error());
+    abilities.why_no_user_namespaces = why_no_namespace(child.error(), read_security_facts());
     return;
   }
   const Ids ids = write_best_map(*child, abilities);

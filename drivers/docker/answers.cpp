@@ -165,6 +165,15 @@ std::string read_refusal(int status, std::string_view body) {
   return words.empty() ? "status " + std::to_string(status) : words;
 }
 
+std::string way_out_of(std::string_view refusal) {
+  const bool about_apparmor = refusal.find("AppArmor") != std::string_view::npos ||  // the engine's own words
+                              refusal.find("apparmor") != std::string_view::npos;    // the runtime's
+  if (!about_apparmor) return {};
+  return "AppArmor is not in order on the engine's machine: install its package (apparmor), see that `aa-status` "
+         "works, "
+         "and restart the engine; one that is confined itself (LXC, snap) can load no profile";
+}
+
 std::string read_log(std::string_view frames) {
   constexpr std::size_t kHeader = 8;
   std::string text;

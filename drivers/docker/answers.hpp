@@ -81,6 +81,8 @@ struct PullLine {
 
 // The engine's own words in an answer that refuses, on one line; what the status says where there are none.
 [[nodiscard]] std::string read_refusal(int status, std::string_view body);
+// What to do about it, where its words tell; else nothing.
+[[nodiscard]] std::string way_out_of(std::string_view refusal);
 
 // What a container without a terminal wrote: the frames of its log put together. A frame that claims more than there is
 // ends the text.

@@ -99,7 +99,8 @@ asio::awaitable<Expected<void>> Engine::check(Stream stream, int status, Deadlin
   if (status < 400) co_return Expected<void>();
   const auto body = co_await stream->read_body(kMostRefusalBody, deadline);
   std::string words = read_refusal(status, body ? std::string_view(*body) : std::string_view());
-  co_return fail(code_of_status(status), "the Docker Engine refuses: " + words);
+  std::string hint = way_out_of(words);
+  co_return fail(code_of_status(status), "the Docker Engine refuses: " + words, std::move(hint));
 }
 
 asio::awaitable<Expected<void>> Engine::send(Stream stream, http::ClientRequest request, Deadline deadline) {

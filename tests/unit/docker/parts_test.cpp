@@ -85,6 +85,34 @@ TEST(DockerAnswers, EnvironmentThatIsNoneIsLeftOut) {
   EXPECT_EQ(image->user, "");
 }
 
+// As recorded: an engine in a container of LXC, a runtime that finds no such profile, one that is confined itself.
+TEST(DockerAnswers, RefusalsOfAppArmorComeWithAWayOut) {
+  for (const std::string words : {
+           "AppArmor enabled on system but the docker-default profile could not be loaded: running "
+           "`/usr/sbin/apparmor_parser apparmor_parser -Kr /var/lib/docker/tmp/docker-default4246559669` failed with "
+           "output: apparmor_parser: Unable to replace \"docker-default\". Permission denied; attempted to load a "
+           "profile while confined? error: exit status 243",
+           "OCI runtime create failed: container_linux.go:380: starting container process caused: apply apparmor "
+           "profile: apparmor failed to apply profile: write /proc/self/attr/exec: no such file or directory: unknown",
+           "OCI runtime create failed: container_linux.go:349: starting container process caused "
+           "\"process_linux.go:449: "
+           "container init caused \\\"apply apparmor profile: apparmor failed to apply profile: write "
+           "/proc/self/attr/exec: permission denied\\\"\": unknown",
+       })
+    EXPECT_THAT(way_out_of(words), HasSubstr("aa-status")) << words;
+  EXPECT_EQ(way_out_of("No such image: debian"), "");
+}
+
+// As Docker 24 on Ubuntu 22.04 describes itself.
+TEST(DockerAnswers, AnEngineWithAppArmorSaysSo) {
+  const auto engine =
+      read_info(R"({"ServerVersion":"24.0.7","OSType":"linux","CgroupDriver":"systemd","CgroupVersion":"2",)"
+                R"("SecurityOptions":["name=apparmor","name=seccomp,profile=builtin","name=cgroupns"]})");
+  ASSERT_TRUE(engine.has_value());
+  EXPECT_TRUE(engine->apparmor && engine->seccomp);
+  EXPECT_FALSE(engine->cgroup_v1 || engine->cgroupfs || engine->remaps_users);
+}
+
 TEST(DockerCredentials, BelongToTheirRegistryAlone) {
   const std::string config =
       R"({"auths":{"https://index.docker.io/v1/":{"auth":"YTpi"},"r.example":{"identitytoken":"t"}},)"
