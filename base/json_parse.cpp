@@ -25,6 +25,7 @@ class BoundedBuilder {
 
   explicit BoundedBuilder(const JsonBounds& bounds) : bounds_(bounds) {}
 
+  // NOLINTBEGIN(readability-identifier-naming)
   bool Null() { return add(nullptr); }
   bool Bool(bool value) { return add(value); }
   // Numbers come as texts (kParseNumbersAsStringsFlag): 18446744073709551616e308 is a small negative number to the
@@ -60,6 +61,7 @@ class BoundedBuilder {
     if (!open_.back()->contains(key_)) return true;
     return refuse("json_duplicate_key", "key \"" + key_.substr(0, kShownKey) + "\" appears twice in one object");
   }
+  // NOLINTEND(readability-identifier-naming)
 
   // What stopped the reader, when it was no bound.
   void syntax_error(std::size_t position, std::string_view what) {

@@ -79,7 +79,7 @@ void Container::signal_soon(std::string signal) {
 // Only to hurry the end: the container is removed by force whatever comes of it.
 asio::awaitable<void> Container::send_signal(std::string signal) {
   const auto self = shared_from_this();
-  static_cast<void>(co_await yard_->engine->kill(engine_id_, std::move(signal), answer_by()));
+  static_cast<void>(co_await yard_->engine->kill(engine_id_, signal, answer_by()));
 }
 
 asio::awaitable<void> Container::take_down(bool asked) {

@@ -153,17 +153,18 @@ asio::awaitable<Expected<std::string>> Engine::create(std::string name, std::str
   co_return read_created_id(*answer);
 }
 
-asio::awaitable<Expected<void>> Engine::start(std::string container, Deadline deadline) {
+asio::awaitable<Expected<void>> Engine::start(const std::string& container, Deadline deadline) {
   http::ClientRequest request = request_of("POST", path_of(container, "/start"));
   return tell(std::move(request), deadline);
 }
 
-asio::awaitable<Expected<void>> Engine::stop(std::string container, unsigned seconds, Deadline deadline) {
+asio::awaitable<Expected<void>> Engine::stop(const std::string& container, unsigned seconds, Deadline deadline) {
   http::ClientRequest request = request_of("POST", path_of(container, "/stop?t=" + std::to_string(seconds)));
   return tell(std::move(request), deadline);
 }
 
-asio::awaitable<Expected<void>> Engine::kill(std::string container, std::string signal, Deadline deadline) {
+asio::awaitable<Expected<void>> Engine::kill(const std::string& container, const std::string& signal,
+                                             Deadline deadline) {
   http::ClientRequest request = request_of("POST", path_of(container, "/kill?signal=" + percent_encode(signal)));
   return tell(std::move(request), deadline);
 }
@@ -236,7 +237,7 @@ Engine::Stream Engine::new_stream() const {
   return std::make_shared<http::ClientConnection>(context_, endpoint_.address);
 }
 
-asio::awaitable<Expected<void>> Engine::follow(Stream stream, std::string agent, Deadline deadline) {
+asio::awaitable<Expected<void>> Engine::follow(Stream stream, const std::string& agent, Deadline deadline) {
   Json filters = with_label(agent);
   filters["type"] = Json::array({"container"});
   http::ClientRequest request = request_of("GET", "/events?" + query_of(filters));

@@ -50,10 +50,11 @@ class Engine {
   [[nodiscard]] asio::awaitable<Expected<std::string>> create(std::string name, std::string body, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<void>> send_files(std::string container, std::string folder,
                                                            std::vector<FileToSend> files, Deadline deadline);
-  [[nodiscard]] asio::awaitable<Expected<void>> start(std::string container, Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<void>> start(const std::string& container, Deadline deadline);
   // SIGTERM, and SIGKILL when it has not ended after so many seconds. Returns when it has.
-  [[nodiscard]] asio::awaitable<Expected<void>> stop(std::string container, unsigned seconds, Deadline deadline);
-  [[nodiscard]] asio::awaitable<Expected<void>> kill(std::string container, std::string signal, Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<void>> stop(const std::string& container, unsigned seconds, Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<void>> kill(const std::string& container, const std::string& signal,
+                                                     Deadline deadline);
   // With its anonymous volumes, by force. One that is not there any more is removed.
   [[nodiscard]] asio::awaitable<Expected<void>> remove(std::string container, Deadline deadline);
   // Volumes with this label of an agent, and of one container where `container` is not empty: what is left when
@@ -75,7 +76,7 @@ class Engine {
 
   [[nodiscard]] Stream new_stream() const;
   // Then events come, one a line, of the containers with this label.
-  [[nodiscard]] asio::awaitable<Expected<void>> follow(Stream stream, std::string agent, Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<void>> follow(Stream stream, const std::string& agent, Deadline deadline);
   // Then progress comes, one line each. Closing the stream ends the pull.
   [[nodiscard]] asio::awaitable<Expected<void>> pull(Stream stream, Reference image, std::string credentials,
                                                      Deadline deadline);
