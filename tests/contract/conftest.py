@@ -9,29 +9,26 @@ import sys
 
 import pytest
 
-from harness import FRESH_UID, Slot, Slotd
+from harness import FRESH_UID, IN_CONTAINER, Slot, Slotd
 
-IN_CONTAINER = os.environ.get("BERTH_CONTRACT_IN") == "container"
 if IN_CONTAINER:
     sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "real/docker"))
-    from contained import ContainedSlotd as Slotd  # noqa: F811
+    from contained import ContainedSlotd as Slotd, Network  # noqa: F811
     from engine_fixtures import contained, debian, engine  # noqa: F401
     Slotd.grouped = True
     Slotd.defaults = {"image_env": ["PATH=/usr/local/bin:/usr/bin:/bin"]}
-# What is not so in a container, and why.
-NOT_CONTAINED = {
-    "test_row01_the_server_cannot_be_reached_from_a_slot": "no port: the server listens on a socket that no slot sees",
-    "test_row20_hidden_places_of_the_host_are_hidden": "the places are the image's own",
-}
 SHARED_SLOTS = 6
 PROBES = pathlib.Path(__file__).parent / "probes"
 
 
-def pytest_collection_modifyitems(items):
-    for item in items if IN_CONTAINER else ():
-        reason = NOT_CONTAINED.get(item.originalname)
-        if reason:
-            item.add_marker(pytest.mark.skip(reason=reason))
+def pytest_configure(config):
+    config.addinivalue_line("markers", "local_only(reason): of a server on this machine; left out where servers run in containers")
+
+
+def pytest_collection_modifyitems(config, items):
+    if IN_CONTAINER:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("local_only")])
+        items[:] = [item for item in items if not item.get_closest_marker("local_only")]
 
 
 def uid_of(kind):
@@ -42,36 +39,66 @@ def uid_of(kind):
     return FRESH_UID if os.geteuid() == 0 else os.geteuid()
 
 
-@pytest.fixture(scope="session", params=["in_container"] if IN_CONTAINER else ["as_root", "as_user"])
-def user(request):
-    """The uid that servers of this round run as."""
+@pytest.fixture(scope="session")
+def new_slotd(request):
+    """What servers are made by: new_slotd(user=..., ...), and whoever makes one ends it."""
     if IN_CONTAINER:
         request.getfixturevalue("contained")
-        return 0
-    return uid_of(request.param)
+    return Slotd
 
 
 @pytest.fixture(scope="session")
-def server(user):
+def network(request):
+    """What servers may stand beside: a container with a network of its own; None where all stand in this machine's."""
+    if not IN_CONTAINER:
+        yield None
+        return
+    kept = Network(request.getfixturevalue("contained"))
+    yield kept
+    kept.close()
+
+
+@pytest.fixture(scope="session", params=["in_container"] if IN_CONTAINER else ["as_root", "as_user"])
+def user(request):
+    """The uid that servers of this round run as."""
+    return 0 if IN_CONTAINER else uid_of(request.param)
+
+
+@pytest.fixture(scope="session")
+def server(user, new_slotd):
     """A server that the tests of one file share. A test that spoils it uses `start` instead."""
-    slotd = Slotd(user=user, slots=SHARED_SLOTS).connect()
+    slotd = new_slotd(user=user, slots=SHARED_SLOTS).connect()
     yield slotd
     slotd.stop()
 
 
 @pytest.fixture
-def start(user):
+def start(user, new_slotd):
     """Starts servers of the test's own."""
     running = []
 
     def begin(**options):
-        slotd = Slotd(user=user, **options)
+        slotd = new_slotd(user=user, **options)
         running.append(slotd)
         return slotd.connect()
 
     yield begin
     for slotd in running:
         slotd.stop() if slotd.process.poll() is None else slotd.kill()
+
+
+@pytest.fixture
+def launch(user, new_slotd):
+    """Starts servers without waiting for them; what is left of them is killed."""
+    running = []
+
+    def begin(**options):
+        running.append(new_slotd(user=user, **options))
+        return running[-1]
+
+    yield begin
+    for slotd in running:
+        slotd.kill()
 
 
 @pytest.fixture(scope="session")

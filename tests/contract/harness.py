@@ -14,6 +14,7 @@ import time
 
 from wire import Wire
 
+IN_CONTAINER = os.environ.get("BERTH_CONTRACT_IN") == "container"  # rather than on this machine
 START_LIMIT = 60
 STOP_LIMIT = 25   # five times what design asks of a stop
 LEAK_LIMIT = 10
@@ -88,11 +89,16 @@ def alive(identity):
     return facts is not None and facts[2] == start and facts[1] != "Z"
 
 
+def config_bytes(config):
+    return config if isinstance(config, bytes) else (config if isinstance(config, str) else json.dumps(config)).encode()
+
+
 class Slotd:
-    """One running server. `user` is the uid it runs as."""
+    """One running server. `user` is the uid it runs as; `config` a text, bytes or what JSON is made of; `token` the text of its
+    token's file. `beside`: a server in whose network it stands; here they all stand in one."""
 
     def __init__(self, user=0, slots=4, config=None, arguments=(), listen=None, port=0, data_dir=None, env=None, pass_fds=(),
-                 address_flag="--listen"):
+                 address_flag="--listen", token=None, beside=None):
         self.user = user
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-contract-"))
         self.folder.chmod(0o755)
@@ -104,16 +110,21 @@ class Slotd:
         options = [address_flag, listen or "127.0.0.1", "--data-dir", str(self.data_dir), "--slots", str(slots)]
         options += [] if listen and listen.startswith("unix:") else ["--port", str(port)]
         if config is not None:
-            (self.folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
+            (self.folder / "config.json").write_bytes(config_bytes(config))
             options += ["--config", str(self.folder / "config.json")]
+        if token is not None:
+            (self.folder / "token").touch(mode=0o600)
+            (self.folder / "token").write_text(token)
+            options += ["--token-file", str(self.folder / "token")]
         self._give_to_user()
         self._spawn([*options, *arguments], env, pass_fds)
         self.listen = listen
 
     def _give_to_user(self):
         if self.user != os.geteuid():
-            os.chown(self.folder, self.user, self.user)
-            os.chown(self.data_dir, self.user, self.user)
+            for path in (self.folder, self.data_dir, self.folder / "token"):
+                if path.exists():
+                    os.chown(path, self.user, self.user)
 
     def _spawn(self, options, env, pass_fds):
         ready, ready_end = os.pipe()

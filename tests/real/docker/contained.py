@@ -11,9 +11,10 @@ import subprocess
 import tarfile
 import tempfile
 import time
+import uuid
 
 from engine import Delegation, EngineError
-from harness import START_LIMIT, Slotd, program
+from harness import START_LIMIT, Slotd, config_bytes, program
 from relay import Relay, to_loopback_of, to_unix
 from wire import Wire
 
@@ -45,14 +46,17 @@ class ContainedProcess:
     def __init__(self, engine, container):
         self.engine = engine
         self.container = container
-        self.pid = engine.inspect(container)["State"]["Pid"]
+        self.pid = self.state()["Pid"]
+        self.returncode = None
 
     def state(self):
         return self.engine.inspect(self.container)["State"]
 
     def poll(self):
-        state = self.state()
-        return None if state["Running"] else state["ExitCode"]
+        if self.returncode is None:
+            state = self.state()
+            self.returncode = None if state["Running"] else state["ExitCode"]
+        return self.returncode
 
     def send_signal(self, number):
         try:
@@ -73,11 +77,25 @@ class ContainedProcess:
         self.send_signal(signal.SIGKILL)
 
 
+class Network:
+    """A container that does nothing but keep a network of its own, which servers may share; `pid`: a process in it."""
+
+    def __init__(self, contained):
+        self.engine = contained.engine
+        self.container = self.engine.create(f"berth-contract-network-{uuid.uuid4().hex[:8]}", {
+            "Image": contained.image, "Cmd": ["sleep", "infinity"], "HostConfig": {"NetworkMode": "none"}})
+        self.engine.start_container(self.container)
+        self.pid = self.engine.inspect(self.container)["State"]["Pid"]
+
+    def close(self):
+        self.engine.remove(self.container)
+
+
 class ContainedSlotd(Slotd):
     """`image` and `host_config` beside what Slotd takes; `groups`: a delegated group for the slots, bound where the driver binds
-    it or at the place that is named. Its data lies on this
-    machine, where tests look at it, unless `data_dir` is a text: a place inside. It listens on a unix socket, or on
-    `listen` and `port` of the container's own network, which a relay leads to."""
+    it or at the place that is named. Its data lies on this machine, where tests look at it, unless `data_dir` is a text: a
+    place inside. It listens on a unix socket, whose folder is this machine's, or on `listen` and `port` of the container's own
+    network, which a relay leads to; `beside`: what has a `container` whose network it shares."""
 
     engine = None  # these two are set once by the session's fixture
     image = None
@@ -85,46 +103,63 @@ class ContainedSlotd(Slotd):
     grouped = False  # whether `groups` is meant where it is not said
 
     def __init__(self, user=0, slots=4, config=None, arguments=(), listen=None, port=0, data_dir=None, env=None, pass_fds=(),
-                 address_flag="--listen", image=None, host_config=None, groups=None, run_dir="/.berth/run"):
+                 address_flag="--listen", token=None, beside=None, image=None, host_config=None, groups=None, run_dir="/.berth/run"):
         assert user == 0 and not pass_fds
         self.user = user
         self.container = None
+        self.relay = None
+        self._make_folders(data_dir)
+        groups = self.grouped if groups is None else groups
+        self.delegation = Delegation(self.folder.name) if groups else None
+        self.group_place = groups if isinstance(groups, str) else "/sys/fs/cgroup"
+        self.has_port = listen is not None and not listen.startswith("unix:")
+        address = [listen, "--port", str(port)] if self.has_port else [listen or f"unix:{run_dir}/sock"]
+        self.listen = listen or f"unix:{self.folder}/run/sock"
+        command = [address_flag, *address, "--data-dir", str(self.data_dir), "--slots", str(slots), "--ready-file",
+                   f"{run_dir}/ready.json", *arguments]
+        files = {"slotd": (program().read_bytes(), 0o755)}
+        if "--config" not in arguments:
+            command += ["--config", "/.berth/config.json"]
+            files["config.json"] = (config_bytes(self._whole(config)), 0o600)
+        if token is not None:
+            command += ["--token-file", "/.berth/token"]
+            files["token"] = (token.encode(), 0o600)
+        host = {**self._host(run_dir, f"container:{beside.container}" if beside else "none"), **(host_config or {})}
+        try:
+            self._launch(image or self.image, command, host, files, env)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _make_folders(self, data_dir):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-contract-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.data_dir = self.folder / "data" if data_dir is None else data_dir
         if isinstance(self.data_dir, pathlib.Path):
             self.data_dir.mkdir(mode=0o700, exist_ok=True)
         (self.folder / "run").mkdir(mode=0o700)
-        groups = self.grouped if groups is None else groups
-        self.delegation = Delegation(self.folder.name) if groups else None
-        self.group_place = groups if isinstance(groups, str) else "/sys/fs/cgroup"
-        if isinstance(config, str):
-            text = config
-        else:
-            text = json.dumps({"id": self.folder.name.replace("_", "-").lower(), "root": "container", **self.defaults, **(config or {})})
-        self.relay = None
-        self.port = port if listen and not listen.startswith("unix:") else None
-        where = [listen, "--port", str(port)] if self.port else [f"unix:{run_dir}/sock"]
-        command = [address_flag, *where, "--data-dir", str(self.data_dir), "--slots", str(slots), "--config",
-                   "/.berth/config.json", "--ready-file", f"{run_dir}/ready.json", *arguments]
-        host = {"NetworkMode": "none", "Binds": [f"{self.folder}/run:{run_dir}", f"{self.folder}:{self.folder}",
-                                                 *(self.delegation.binds(self.group_place) if self.delegation else ())],
-                **security(self.engine), **(host_config or {})}
-        if self.delegation:
-            host["CgroupParent"] = self.delegation.parent
-        self.listen = f"unix:{self.folder}/run/sock"
-        try:
-            self._launch(image or self.image, command, host, text, env)
-        except BaseException:
-            self.kill()
-            raise
 
-    def _launch(self, image, command, host, text, env):
+    def _whole(self, config):
+        if isinstance(config, (str, bytes)):
+            return config
+        return {"id": self.folder.name.replace("_", "-").lower(), "root": "container", **self.defaults, **(config or {})}
+
+    def _host(self, run_dir, network):
+        binds = [f"{self.folder}/run:{run_dir}", f"{self.folder}:{self.folder}"]
+        if not self.has_port and not self.listen.startswith(f"unix:{self.folder}/"):
+            place = os.path.dirname(self.listen[len("unix:"):])
+            binds.append(f"{place}:{place}")
+        grouped = {}
+        if self.delegation:
+            binds += self.delegation.binds(self.group_place)
+            grouped = {"CgroupParent": self.delegation.parent}
+        return {"NetworkMode": network, "Binds": binds, **grouped, **security(self.engine)}
+
+    def _launch(self, image, command, host, files, env):
         self.container = self.engine.create(self.folder.name, {
             "Image": image, "Entrypoint": ["/.berth/slotd"], "Cmd": command, "User": "0:0", "WorkingDir": "/",
             "Healthcheck": {"Test": ["NONE"]}, "Volumes": {"/.berth": {}}, "Env": [f"{k}={v}" for k, v in (env or {}).items()],
             "HostConfig": host})
-        files = {"slotd": (program().read_bytes(), 0o755), "config.json": (text.encode(), 0o600)}
         self.engine.put_archive(self.container, "/.berth", tar_of(files))
         self.engine.start_container(self.container)
         self.process = ContainedProcess(self.engine, self.container)
@@ -143,7 +178,7 @@ class ContainedSlotd(Slotd):
     def connect(self):
         self.ready = self.ready_line()
         assert self.ready["ok"] is True, self.ready
-        self.wire = Wire(self.listen[len("unix:"):] if self.port is None else self.tcp_port())
+        self.wire = Wire(self.tcp_port() if self.has_port else self.listen[len("unix:"):])
         end = time.monotonic() + START_LIMIT
         while not self.all_rooms_stand():
             assert time.monotonic() < end, f"not every slot has its room\n{self.log()}"
@@ -153,7 +188,7 @@ class ContainedSlotd(Slotd):
     def tcp_port(self):
         """A port of this machine that leads to it."""
         if not self.relay:
-            inside = to_unix(self.listen[len("unix:"):]) if self.port is None else to_loopback_of(self.process.pid, self.port)
+            inside = to_loopback_of(self.process.pid, self.ready["port"]) if self.has_port else to_unix(self.listen[len("unix:"):])
             self.relay = Relay(inside)
         return self.relay.port
 
