@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import descendants, processes, program, wait_until
+from harness import IN_CONTAINER, descendants, processes, program, wait_until
 from wire import Wire
 
 ORPHANS = 10_000
@@ -30,8 +30,21 @@ def zombies(of):
 
 
 @pytest.fixture
-def first_process():
-    """A server that is pid 1 of a new pid namespace: its wire, its pid as seen from here, and unshare's process."""
+def first_process(new_slotd):
+    """A server that is pid 1 of a new pid namespace: its wire, its pid as seen from here, and the process to wait for."""
+    yield from contained(new_slotd) if IN_CONTAINER else unshared()
+
+
+def contained(new_slotd):
+    server = new_slotd(slots=2)
+    try:
+        server.connect()
+        yield server.wire, server.process.pid, server.process
+    finally:
+        server.kill()
+
+
+def unshared():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-first-"))
     ready, ready_end = os.pipe()
     shell = subprocess.Popen(
@@ -72,9 +85,9 @@ def test_row56_the_first_process_reaps_what_is_not_its_own(first_process, probe,
 
 
 def test_row56_a_first_process_ends_on_sigterm(first_process):
-    wire, server, shell = first_process
+    wire, server, process = first_process
     wire.post("/execute", {"slot_id": "slot_0", "tool": "exec", "args": {"argv": ["sleep", "1000"], "background": True}})
     begin = time.monotonic()
     os.kill(server, signal.SIGTERM)
-    assert shell.wait(timeout=ENDS_WITHIN) == 0
+    assert process.wait(timeout=ENDS_WITHIN) == 0
     assert time.monotonic() - begin < ENDS_WITHIN

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """slot.network: {allow: [...]}: rows 45 and 46 of facts/threats.md, and what a filtering proxy owes its slot's programs."""
-import os
+import pathlib
 import re
 import ssl
-import subprocess
 
 import pytest
 
 from certificates import Authority
-from harness import Slot, Slotd, patient, wait_until
+from harness import Slot, patient, wait_until
 from internet import INSIDE, PUBLIC, RANGE, Internet
 
 PROXY = 3128
@@ -64,14 +63,15 @@ BAD = {
 
 
 class World:
-    def __init__(self, folder):
+    def __init__(self, folder, network):
+        self.network = network
         self.authority = Authority(folder)
         certificate, key = folder / "web.pem", folder / "web.key"
         for path, text in zip((certificate, key), self.authority.issue("web", "DNS:web.test")):
             path.write_text(text)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        self.net = Internet(context)
+        self.net = Internet(context, network and network.pid)
         here = [PUBLIC]
         self.net.names.update({
             "web.test": here, "other.test": here, "wild.test": here, "sub.wild.test": here, "deep.sub.wild.test": here,
@@ -88,20 +88,25 @@ class World:
     def arguments(self):
         return ["--proxy-name-servers", f"{PUBLIC}:{self.net.names_port}", "--proxy-unsafe-allow", RANGE]
 
+    def options(self, config=None, more=(), strict=False):
+        """Of a server that stands in this world."""
+        arguments = self.arguments()[:2] if strict else self.arguments()
+        return {"config": config or self.config(), "arguments": [*arguments, *more], "beside": self.network}
+
     def url(self, name="web.test", path="hello", port=None):
         return f"http://{name}:{port or self.net.port}/{path}"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    one = World(tmp_path_factory.mktemp("internet"))
+def world(tmp_path_factory, network):
+    one = World(tmp_path_factory.mktemp("internet"), network)
     yield one
     one.net.close()
 
 
 @pytest.fixture(scope="module")
-def server(user, world):
-    slotd = Slotd(user=user, slots=3, config=world.config(), arguments=world.arguments()).connect()
+def server(user, new_slotd, world):
+    slotd = new_slotd(user=user, slots=3, **world.options()).connect()
     yield slotd
     slotd.stop()
 
@@ -244,7 +249,7 @@ def test_row45_a_name_is_asked_for_once_and_what_was_judged_is_connected_to(slot
 
 
 def test_row45_loopback_is_refused_where_nobody_said_unsafe(start, world):
-    strict = start(slots=1, config=world.config(), arguments=world.arguments()[:2])
+    strict = start(slots=1, **world.options(strict=True))
     before = len(world.net.arrived)
     status, words = Slot(strict, "slot_0").python(FETCH, world.url())
     assert status == 403 and f"{PUBLIC} (loopback)" in words and len(world.net.arrived) == before
@@ -394,7 +399,7 @@ print(json.dumps(time.monotonic() - begin))
 
 
 def test_a_tunnel_that_carries_nothing_is_cut(start, world):
-    quick = start(slots=1, config=world.config(), arguments=[*world.arguments(), "--proxy-idle-limit", "1"])
+    quick = start(slots=1, **world.options(more=["--proxy-idle-limit", "1"]))
     result = Slot(quick, "slot_0").exec("/usr/bin/python3", "-c", HOLD, f"web.test:{world.net.echo_port}")
     assert result["output"].splitlines()[-1] == "cut"
     assert result["metadata"]["wall_ms"] < 1000 * SOON + 5000
@@ -444,7 +449,7 @@ def test_the_end_of_a_call_ends_its_connections(server, slot, world):
 
 
 def test_the_end_of_the_server_cuts_everything(start, world):
-    one = start(slots=1, config=world.config(), arguments=world.arguments())
+    one = start(slots=1, **world.options())
     have = hold(Slot(one, "slot_0"), world)
     one.stop()
     wait_until(lambda: len(world.net.open) == have, SOON, "the far end sees the end")
@@ -453,7 +458,7 @@ def test_the_end_of_the_server_cuts_everything(start, world):
 def test_a_server_that_stops_does_not_wait_for_names(start, world):
     config = world.config()
     config["slot"]["allow"].append("silent.test")
-    one = start(slots=1, config=config, arguments=world.arguments())
+    one = start(slots=1, **world.options(config))
     slot = Slot(one, "slot_0")
     slot.run("exec", {"argv": ["/usr/bin/curl", "-sS", "http://silent.test/"], "background": True})
     wait_until(lambda: metric(one, "connections ") == 1, SOON, "the name is asked for")
@@ -507,51 +512,43 @@ print(json.dumps(True))
 
 def test_setup_steps_have_the_servers_whole_network_and_no_proxy(start, world):
     steps = ["cat /proc/net/dev > /opt/devices; env > /opt/env"]
-    one = start(slots=1, config={**world.config(), "setup": steps}, arguments=world.arguments())
+    one = start(slots=1, **world.options({**world.config(), "setup": steps}))
     slot = Slot(one, "slot_0")
-    devices = [line.split(":")[0].strip() for line in slot.output("cat /opt/devices").splitlines() if ":" in line]
-    assert sorted(devices) == sorted(os.listdir("/sys/class/net"))
+    own = pathlib.Path(f"/proc/{world.network.pid if world.network else 'self'}/net/dev").read_text()
+    assert devices_in(slot.output("cat /opt/devices")) == devices_in(own)
     assert "proxy" not in slot.output("cat /opt/env").lower()
     assert "http_proxy=" in slot.output("env")
 
 
+def devices_in(text):
+    return sorted(line.split(":")[0].strip() for line in text.splitlines() if ":" in line)
+
+
 @pytest.mark.parametrize("level", ["none", "best-effort"])
-def test_without_a_network_of_its_own_no_slot_starts(user, world, level):
+def test_without_a_network_of_its_own_no_slot_starts(launch, world, level):
     config = {**world.config(), "isolation": level}
     if level == "best-effort":
         config["measures_off"] = ["network_namespace"]
-    slotd = Slotd(user=user, slots=1, config=config)
-    try:
-        said = slotd.ready_line()
-        assert said["ok"] is False and "network" in str(said), said
-    finally:
-        slotd.kill()
+    said = launch(slots=1, config=config).ready_line()
+    assert said["ok"] is False and "network" in str(said), said
 
 
 def test_what_is_unsafe_is_told_at_every_start(start, world):
-    assert f"UNSAFE: slots with a proxy may reach addresses that are not public range={RANGE}" in start(
-        slots=1, config=world.config(), arguments=world.arguments()).log()
+    told = f"UNSAFE: slots with a proxy may reach addresses that are not public range={RANGE}"
+    assert told in start(slots=1, **world.options()).log()
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0.0/33", "everything"])
-def test_a_range_that_is_none_is_refused(user, world, text):
-    slotd = Slotd(user=user, slots=1, config=world.config(), arguments=["--proxy-unsafe-allow", text])
-    try:
-        assert slotd.process.wait(SOON) == 3
-        assert text in slotd.log()
-    finally:
-        slotd.kill()
+def test_a_range_that_is_none_is_refused(launch, world, text):
+    slotd = launch(slots=1, config=world.config(), arguments=["--proxy-unsafe-allow", text])
+    assert slotd.process.wait(SOON) == 3
+    assert text in slotd.log()
 
 
 @pytest.mark.parametrize("slot_spec", [
     {"network": "allow"}, {"network": "allow", "allow": []}, {"network": "none", "allow": ["a.test"]},
     {"network": "allow", "allow": ["*"]}, {"network": "allow", "allow": ["10.0.0.0/8"]},
 ])
-def test_a_list_that_makes_no_sense_is_refused(user, slot_spec):
-    slotd = Slotd(user=user, slots=1, config={"slot": slot_spec})
-    try:
-        assert slotd.process.wait(SOON) == 3
-    except subprocess.TimeoutExpired:
-        pytest.fail("it runs")
-    finally:
-        slotd.kill()
+def test_a_list_that_makes_no_sense_is_refused(launch, slot_spec):
+    slotd = launch(slots=1, config={"slot": slot_spec})
+    assert slotd.process.wait(SOON) == 3, slotd.log()

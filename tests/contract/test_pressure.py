@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import Slot, Slotd, allowed, patient, wait_until
+from harness import Slot, allowed, patient, wait_until
 from wire import statuses
 
 SLOT_QUEUE = 1024
@@ -186,7 +186,7 @@ def test_large_bodies_at_once_are_refused_before_they_fill_the_memory(one_slot):
     wait_until(lambda: slot.wire.batch(b" " * (40 << 20) + b"[]").status == 200, 30, "large ones pass again")
 
 
-def test_idle_connections_keep_nobody_out(user):
+def test_idle_connections_keep_nobody_out(launch):
     """More silent connections than the server may have: it lets the oldest go and serves who asks."""
     import resource
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -194,12 +194,11 @@ def test_idle_connections_keep_nobody_out(user):
         pytest.skip(f"this user may open {hard} files only")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (12_000, hard))
-    server = Slotd(user=user, slots=1)
-    server.connect()
+    server = launch(slots=1).connect()
     crowd = []
     try:
         for _ in range(5000):
-            crowd.append(socket.create_connection(("127.0.0.1", server.ready["port"])))
+            crowd.append(server.wire.socket())
         for _ in range(20):
             begin = time.monotonic()
             assert Slot(server, "slot_0").output("echo x") == "x"
@@ -211,10 +210,9 @@ def test_idle_connections_keep_nobody_out(user):
         server.stop()
 
 
-def test_few_descriptors_are_shared_between_connections_and_calls(user):
+def test_few_descriptors_are_shared_between_connections_and_calls(user, launch):
     """With 200 descriptors in all, a crowd of connections leaves calls the pipes they need, and accept does not spin."""
-    server = Slotd(user=user, slots=1)
-    server.connect()
+    server = launch(slots=1).connect()
     try:
         pid = server.process.pid
         most = len(os.listdir(f"/proc/{pid}/fd")) + 40
@@ -225,7 +223,7 @@ def test_few_descriptors_are_shared_between_connections_and_calls(user):
         kept = server.wire.connection()
         kept.request("GET", "/health")
         kept.getresponse().read()
-        crowd = [socket.create_connection(("127.0.0.1", server.ready["port"])) for _ in range(100)]
+        crowd = [server.wire.socket() for _ in range(100)]
         wait_until(lambda: len(os.listdir(f"/proc/{pid}/fd")) >= most, 30, "none is left")
         spent = cpu_seconds(pid)
         time.sleep(1)  # the subject: what it does while nothing can be accepted

@@ -5,7 +5,7 @@ import os
 import socket
 import time
 
-from harness import Slot, Slotd, allowed, patient, wait_until
+from harness import Slot, allowed, patient, wait_until
 from wire import statuses
 
 HEAD_LIMIT = 10
@@ -14,9 +14,9 @@ READER_LIMIT = 30
 MANY = 40_000_000
 
 
-def test_slow_peers_are_cut_and_starve_nobody():
+def test_slow_peers_are_cut_and_starve_nobody(new_slotd):
     """All kinds of slowness at once, from 150 peers; good callers never notice; each is cut within its limit."""
-    server = Slotd(user=os.geteuid(), slots=2).connect()
+    server = new_slotd(user=os.geteuid(), slots=2).connect()
     try:
         slot = Slot(server, "slot_0")
         slot.put("big", b"x" * MANY)

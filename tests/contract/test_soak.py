@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import Slot, Slotd, allowed, descendants, wait_until
+from harness import Slot, allowed, descendants, wait_until
 
 CALLERS = 50
 CALLS = 200          # of each caller
@@ -202,8 +202,8 @@ def facts(server):
 
 
 @pytest.fixture
-def server():
-    slotd = Slotd(user=os.geteuid(), slots=SHARED + 2).connect()
+def server(new_slotd):
+    slotd = new_slotd(user=os.geteuid(), slots=SHARED + 2).connect()
     yield slotd
     slotd.stop()
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting and stopping: flags (wire.md 1.8), the ready line, the lifeline, tokens, signals; points 60 and 61."""
+import contextlib
 import hashlib
 import json
 import os
@@ -12,26 +13,12 @@ import time
 
 import pytest
 
-from harness import FRESH_UID, Slot, Slotd, alive, descendants, wait_until
+from harness import FRESH_UID, Slot, alive, descendants, wait_until
 from wire import Wire
 
 STOP_PROMISE = 5 * 5  # checklist 61: within 5 s
 LONELY = 3  # seconds without a request after which a server was told to end
 TOKEN = "correct-horse-battery-staple"
-
-
-@pytest.fixture
-def launch(user):
-    """Starts a server without waiting for it."""
-    running = []
-
-    def begin(**options):
-        running.append(Slotd(user=user, **options))
-        return running[-1]
-
-    yield begin
-    for slotd in running:
-        slotd.kill()
 
 
 def refused(slotd):
@@ -43,11 +30,12 @@ def refused(slotd):
 
 
 def test_the_ready_line_names_port_and_boot(start):
-    server = start(slots=1)
+    server = start(slots=1, listen="127.0.0.1")
     assert server.ready["ok"] is True and 0 < server.ready["port"] < 65536
     assert server.wire.health()["boot_id"] == server.ready["boot_id"]
 
 
+@pytest.mark.local_only("compares it with the line on a descriptor that is handed down; in a container it is all there is")
 def test_the_ready_file_has_the_same_line_and_appears_whole(launch, user):
     with tempfile.TemporaryDirectory(prefix="berth-contract-") as place:
         os.chmod(place, 0o777)
@@ -114,8 +102,9 @@ def test_a_missing_configuration_is_refused(launch):
 
 
 def test_an_address_in_use_is_refused(start, launch):
-    port = start(slots=1).ready["port"]
-    error = refused(launch(slots=1, port=port))
+    first = start(slots=1, listen="127.0.0.1")
+    port = first.ready["port"]
+    error = refused(launch(slots=1, listen="127.0.0.1", port=port, beside=first))
     assert str(port) in error["message"] or "in use" in error["message"]
 
 
@@ -127,10 +116,11 @@ def test_bad_flags_end_with_usage(launch, arguments):
 
 
 def test_a_full_network_without_a_token_on_tcp_is_refused(launch):
-    error = refused(launch(slots=1, config={"isolation": "best-effort", "slot": {"network": "full"}}))
+    error = refused(launch(slots=1, listen="127.0.0.1", config={"isolation": "best-effort", "slot": {"network": "full"}}))
     assert "token" in error["message"] + error.get("hint", "")
 
 
+@pytest.mark.local_only("no pipe reaches into a container; --lonely-limit is what ends a server there")
 def test_it_ends_when_its_lifeline_ends(start):
     server = start(slots=2)
     Slot(server, "slot_0").run("exec", {"argv": ["sleep", "1000"], "background": True})
@@ -176,16 +166,9 @@ def test_a_closed_pipe_does_not_end_it(start):
 
 
 @pytest.fixture
-def guarded(start, user):
+def guarded(start):
     """A server with a token; the file holds its digest or the token, as the flag takes it."""
-    with tempfile.TemporaryDirectory(prefix="berth-contract-") as place:
-        os.chmod(place, 0o755)
-        path = pathlib.Path(place) / "token"
-        path.write_text("sha256:" + hashlib.sha256(TOKEN.encode()).hexdigest() + "\n")
-        if user != os.geteuid():
-            os.chown(path, user, user)
-        path.chmod(0o600)
-        yield start(slots=1, arguments=["--token-file", str(path)])
+    return start(slots=1, token="sha256:" + hashlib.sha256(TOKEN.encode()).hexdigest() + "\n")
 
 
 def with_token(server, token=TOKEN, **headers):
@@ -266,7 +249,8 @@ def test_log_records_stay_single_lines_whatever_callers_send(start):
 def test_p60_nomads_directory_beats_the_flag(user, start):
     with tempfile.TemporaryDirectory(prefix="berth-contract-") as place:
         os.chmod(place, 0o777)
-        server = start(slots=1, env={"PATH": "/usr/bin:/bin", "NOMAD_ALLOC_DIR": place})
+        # The socket lies there too: so the folder is in a container as well.
+        server = start(slots=1, listen=f"unix:{place}/sock", env={"PATH": "/usr/bin:/bin", "NOMAD_ALLOC_DIR": place})
         assert server.wire.health()["data_dir"] == f"{place}/data"
         server.stop()
 
@@ -301,19 +285,25 @@ def test_failing_setup_keeps_the_server_from_starting(launch):
 def test_killed_while_it_builds_its_slots_it_leaves_no_process(launch, children):
     """Neither keepers nor what was cloned and is no keeper yet: those still have the server's own program."""
     server = launch(slots=20)
+    program = identity(server.binary)
     wait_until(lambda: len(descendants(server.process.pid)) >= children, 60, "it is at work")
     family = descendants(server.process.pid)
+    assert running(program)
     server.process.kill()
     server.process.wait()
-    wait_until(lambda: not any(map(alive, family)) and not running(server.binary), 30, "its processes are gone")
+    wait_until(lambda: not any(map(alive, family)) and not running(program), 30, "its processes are gone")
 
 
-def running(binary):
+def identity(path):
+    """Of a server's program: each server has a copy of its own."""
+    facts = os.stat(path)
+    return facts.st_dev, facts.st_ino
+
+
+def running(program):
     found = []
-    for pid in os.listdir("/proc"):
-        try:
-            if pid.isdigit() and os.readlink(f"/proc/{pid}/exe") == str(binary):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if identity(f"/proc/{pid}/exe") == program:
                 found.append(pid)
-        except OSError:
-            pass
     return found

@@ -2,7 +2,6 @@
 """Rows 34, 35, 36, 39 and 48 of facts/threats.md: abuse by what is sent, through every entry of the server."""
 import base64
 import fcntl
-import json
 import os
 import pathlib
 import struct
@@ -11,7 +10,7 @@ import time
 
 import pytest
 
-from harness import Slot, Slotd, allowed, is_sanitized, wait_until
+from harness import Slot, allowed, is_sanitized, wait_until
 from test_strict_http import AMBIGUOUS, BROKEN_CHUNKS, SMUGGLED, TE, post
 from wire import statuses
 
@@ -125,13 +124,13 @@ def test_row36_metrics_carry_no_callers_text(start):
 # Row 39
 
 @pytest.fixture(scope="module")
-def listener(user, tmp_path_factory):
+def listener(user, new_slotd, tmp_path_factory):
     """A server on a unix socket, where the sender sees when its bytes were received."""
     place = tmp_path_factory.mktemp("row39")
     place.chmod(0o777)
     for parent in [place.parent, place.parent.parent]:
         parent.chmod(0o755)
-    slotd = Slotd(user=user, slots=1, listen=f"unix:{place}/sock").connect()
+    slotd = new_slotd(user=user, slots=1, listen=f"unix:{place}/sock").connect()
     yield slotd
     slotd.stop()
 
@@ -216,14 +215,8 @@ def test_row48_a_json_bomb_is_refused_quickly_and_costs_little(server, entry, bo
 
 
 @pytest.mark.parametrize("bomb", ["deep_arrays", "repeated_key", "many_values", "not_utf8", "nan", "trailing"])
-def test_row48_the_servers_own_configuration_is_read_as_strictly(user, tmp_path, bomb):
-    for folder in [tmp_path, *tmp_path.parents[:2]]:
-        folder.chmod(0o755)
-    (tmp_path / "config.json").write_bytes(BOMBS[bomb])
-    slotd = Slotd(user=user, slots=1, arguments=["--config", str(tmp_path / "config.json")])
-    try:
-        ready = slotd.ready_line()
-        assert ready["ok"] is False and ready["error"]["message"]
-        assert slotd.process.wait(20) != 0
-    finally:
-        slotd.kill()
+def test_row48_the_servers_own_configuration_is_read_as_strictly(launch, bomb):
+    slotd = launch(slots=1, config=BOMBS[bomb])
+    ready = slotd.ready_line()
+    assert ready["ok"] is False and ready["error"]["message"]
+    assert slotd.process.wait(20) != 0

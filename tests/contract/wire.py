@@ -21,15 +21,28 @@ class Reply(collections.namedtuple("Reply", "status headers body")):
         return json.loads(self.body)
 
 
+def unix_socket(path, timeout):
+    """Connected; a server that has not yet accepted as many as it lets wait is tried again."""
+    plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    plain.settimeout(timeout)
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            plain.connect(path)
+            return plain
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout):
         super().__init__("localhost", timeout=timeout)
         self.path = path
 
     def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+        self.sock = unix_socket(self.path, self.timeout)
 
 
 def encoded(body):
@@ -107,10 +120,7 @@ class Wire:
 
     def socket(self, timeout=HTTP_LIMIT):
         if isinstance(self.address, str):
-            plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            plain.settimeout(timeout)
-            plain.connect(self.address)
-            return plain
+            return unix_socket(self.address, timeout)
         plain = socket.create_connection(("127.0.0.1", self.address), timeout)
         return self.tls.wrap_socket(plain, server_hostname="127.0.0.1") if self.tls else plain
 

@@ -13,6 +13,7 @@ import tempfile
 APPLETS = ["sh", "ash", "cat", "ls", "echo", "mkdir", "rm", "rmdir", "touch", "id", "grep", "sed", "sleep", "true", "false", "test",
            "chmod", "chown", "ln", "readlink", "stat", "head", "tail", "wc", "ps", "kill", "mount", "umount", "env", "printf",
            "hostname", "dd", "df", "find", "sort", "uname", "tr", "cut", "seq", "pwd", "whoami", "awk"]
+DEBIAN = ("python3", "procps", "curl")  # beside what every Debian has
 BUILD_LIMIT = 600
 
 
@@ -126,14 +127,14 @@ def cache():
 
 @functools.cache
 def debian():
-    """The path of a tar of a small Debian with Python and ps, by the package sources of this machine; built once, then kept."""
-    kept = cache() / "debian-python-procps.tar"
+    """The path of a tar of a small Debian, by the package sources of this machine; built once, then kept."""
+    kept = cache() / f"debian-{'-'.join(DEBIAN)}.tar"
     if not kept.exists():
         with tempfile.TemporaryDirectory(prefix="berth-debian-") as folder:
             made = pathlib.Path(folder) / "root.tar"
             sources = [str(path) for path in (pathlib.Path("/etc/apt/sources.list"), *sorted(pathlib.Path("/etc/apt/sources.list.d").glob("*")))
                        if path.is_file() and path.stat().st_size]
-            subprocess.run(["mmdebstrap", "--variant=minbase", "--include=python3,procps", "--dpkgopt=path-exclude=/usr/share/doc/*",
+            subprocess.run(["mmdebstrap", "--variant=minbase", f"--include={','.join(DEBIAN)}", "--dpkgopt=path-exclude=/usr/share/doc/*",
                             "--dpkgopt=path-exclude=/usr/share/locale/*", "bookworm", str(made), *sources],
                            check=True, timeout=BUILD_LIMIT, stdin=subprocess.DEVNULL, capture_output=True)
             shutil.move(made, f"{kept}.{os.getpid()}")
