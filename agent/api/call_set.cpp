@@ -54,7 +54,7 @@ std::string result_json(const Result& result) {
 CallSet::CallSet(asio::io_context& context, std::size_t size, Telling telling)
     : timer_(context), telling_(telling), answers_(size), answers_left_(size) {}
 
-void CallSet::tell(std::string line) {
+void CallSet::tell(const std::string& line) {
   if (left_) return;
   lines_ += line;
   new_ = true;

@@ -66,7 +66,7 @@ class CallSet {
   [[nodiscard]] bool left() const { return left_; }
 
  private:
-  void tell(std::string line);
+  void tell(const std::string& line);
 
   boost::asio::steady_timer timer_;
   const Telling telling_;

@@ -2,8 +2,10 @@
 #include "agent/api/openapi.hpp"
 
 extern "C" {
+// NOLINTBEGIN(readability-identifier-naming): the linker's names
 extern const char berth_openapi_begin[];
 extern const char berth_openapi_end[];
+// NOLINTEND(readability-identifier-naming)
 }
 
 namespace berth::agent {

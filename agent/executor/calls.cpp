@@ -177,7 +177,7 @@ asio::awaitable<tl::expected<std::string, Result>> Executor::Impl::acquire(Wante
   co_return granted->lease.id;
 }
 
-void Executor::Impl::let_go(std::weak_ptr<Trajectory> trajectory, std::weak_ptr<Ticket> ticket) {
+void Executor::Impl::let_go(const std::weak_ptr<Trajectory>& trajectory, const std::weak_ptr<Ticket>& ticket) {
   const auto gone = ticket.lock();
   if (!gone) return;
   gone->vanished = true;

@@ -45,7 +45,7 @@ class Reader {
     if (required) fault("missing", place, "Field required", echo(object));
     return nullptr;
   }
-  std::string text(const Json& object, const Json& place, std::optional<std::string> fallback = {}) {
+  std::string text(const Json& object, const Json& place, const std::optional<std::string>& fallback = {}) {
     const Json* value = member(object, place, !fallback);
     if (value == nullptr) return fallback.value_or("");
     if (value->is_string()) return value->get<std::string>();

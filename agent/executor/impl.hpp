@@ -73,7 +73,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
                                       std::shared_ptr<http::Promise<ResultOf>> answer);
   [[nodiscard]] Result result_of(Wanted& wanted, const std::string& lease, ResultOf answer);
   // The caller has gone: its call follows unless somebody comes back for it.
-  void let_go(std::weak_ptr<Trajectory> trajectory, std::weak_ptr<Ticket> ticket);
+  void let_go(const std::weak_ptr<Trajectory>& trajectory, const std::weak_ptr<Ticket>& ticket);
   [[nodiscard]] Awaitable artifact(http::Exchange& exchange, const Caller& caller, Artifact kind);
   [[nodiscard]] bool is_live(const std::string& lease) const;
   [[nodiscard]] const jobs::Job* default_job() const;
