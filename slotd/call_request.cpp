@@ -15,7 +15,6 @@ using Step = tl::expected<void, Refusal>;
 // Values take memory of their own beside their text: an object inside an object about 160 bytes (threats.md row 48
 // allows 16 MB for a message).
 constexpr std::size_t kValueBytes = 160;
-constexpr JsonBounds kCallBounds{.max_bytes = std::size_t{2} << 20, .max_depth = 64, .max_values = 65'536};
 
 tl::unexpected<Refusal> refuse(std::string error, std::string code = "bad_call") {
   Refusal refusal;

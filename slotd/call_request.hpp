@@ -6,9 +6,13 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "base/json.hpp"
 #include "slotd/execution.hpp"
 
 namespace berth::slotd {
+
+// Of what is sent as one object to any route: beyond them it is refused, within the time that threats.md row 48 allows.
+inline constexpr JsonBounds kCallBounds{.max_bytes = std::size_t{2} << 20, .max_depth = 64, .max_values = 65'536};
 
 // A call that does not run. On /execute it is an answer with `status`; inside a batch that element alone.
 struct Refusal {

@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "base/utf8.hpp"
+#include "slotd/call_request.hpp"
 #include "slotd/routes/artifact_work.hpp"
 #include "slotd/routes/file_answers.hpp"
 #include "slotd/routes/routes.hpp"
@@ -103,7 +104,7 @@ asio::awaitable<void> artifact_route(App& app, http::Exchange& exchange, Artifac
   if (!co_await check_boot(app, exchange)) co_return;
   auto body = co_await read_json_body(exchange, kMaxElementBytes);
   if (!body) co_return;
-  const auto json = parse_json(*body);
+  const auto json = parse_json(*body, kCallBounds);
   if (!json || !json->is_object()) {
     const std::string_view error = json ? "Expected an object" : "Invalid JSON";
     co_await send_error(exchange, 400, error);

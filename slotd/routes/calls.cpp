@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
+#include "slotd/call_request.hpp"
 #include "slotd/routes/result_stream.hpp"
 #include "slotd/routes/routes.hpp"
 
@@ -149,7 +150,7 @@ asio::awaitable<void> batch_route(App& app, http::Exchange& exchange) {
     const auto& code = elements.error().code;
     if (code == "json_too_large") {
       co_await send_error(exchange, 413, "a batch has at most 1000 elements", "too_large");
-    } else if (code == "json_not_array" && parse_json(*body)) {
+    } else if (code == "json_not_array" && parse_json(*body, kCallBounds)) {
       co_await send_error(exchange, 400, "Expected array of requests");
     } else {
       co_await send_error(exchange, 400, "Invalid JSON");

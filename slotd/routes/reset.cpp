@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
+#include "slotd/call_request.hpp"
 #include "slotd/execution.hpp"
 #include "slotd/routes/routes.hpp"
 
@@ -20,7 +21,7 @@ asio::awaitable<void> reset_route(App& app, http::Exchange& exchange) {
   if (!co_await check_boot(app, exchange)) co_return;
   const auto body = co_await read_json_body(exchange, kMaxElementBytes);
   if (!body) co_return;
-  const auto request = parse_json(*body);
+  const auto request = parse_json(*body, kCallBounds);
   if (!request || !request->is_object()) {
     const std::string_view error = request ? "Expected an object" : "Invalid JSON";
     co_await send_error(exchange, 400, error);
