@@ -64,7 +64,8 @@ bool lock(const UniqueFd& directory) {
 void sweep_unowned(GroupTree& tree, const std::string& directory) {
   for (const auto& path : directories_in(directory)) {
     const auto fd = open_directory(path);
-    if (lock(fd)) sweep_group(tree, path);
+    // Another one may have this name by now, whose owner holds that.
+    if (lock(fd) && is_same_directory(fd.get(), path)) sweep_group(tree, path);
   }
 }
 

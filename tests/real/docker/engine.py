@@ -19,6 +19,7 @@ from harness import wait_until
 START_LIMIT = 90
 ANSWER_LIMIT = 180
 STOP_LIMIT = 60
+HOLD_TRIES = 100
 MEMORY = 2 << 30
 API = "/v1.41"
 CONTROLLERS = ("memory", "pids", "cpu", "cpuacct")
@@ -239,6 +240,20 @@ class Engine:
         wait_until(lambda: not any(is_ours(pid, self.folder) for pid in family), STOP_LIMIT, "the engine's helpers end")
 
 
+def make_and_hold(group):
+    """A group's lock, without which a slot server that starts on this machine takes it for left behind; one may do so before it
+    is held."""
+    for _ in range(HOLD_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            group.mkdir(parents=True, exist_ok=True)
+            lock = os.open(group, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if group.is_dir() and os.path.samestat(os.fstat(lock), os.stat(group)):
+                return lock
+            os.close(lock)
+    raise AssertionError(f"{group} is swept away each time that it is made")
+
+
 class Delegation:
     """Groups for a container's slots, made beside the container's own and bound into it, as the docker driver does."""
 
@@ -249,11 +264,8 @@ class Delegation:
         for controller in CONTROLLERS:
             group = CGROUPS / controller / f"berth/{name}"
             if (CGROUPS / controller / "tasks").exists():
-                group.mkdir(parents=True)
                 self.made.append(group)
-                # Held by a lock, or a slot server that starts on this machine takes it for left behind.
-                self.held.append(os.open(group, os.O_RDONLY | os.O_DIRECTORY))
-                fcntl.flock(self.held[-1], fcntl.LOCK_EX)
+                self.held.append(make_and_hold(group))
                 (group / "slots").mkdir()
 
     def binds(self, place):
