@@ -18,7 +18,6 @@
 #include <string>
 
 #include "base/fd.hpp"
-#include "base/text.hpp"
 #include "isolation/probe_child.hpp"
 #include "isolation/refusals.hpp"
 

@@ -44,8 +44,10 @@ asio::awaitable<void> Container::run() {
   const bool asked = stopping_;
   // Why it did not come up is a better reason than the end that this brought.
   if (!started) death_ = started.error();
-  if (!asked) co_await ask_how_it_ended();
-  if (!asked) co_await add_last_words();
+  if (!asked) {
+    co_await ask_how_it_ended();
+    co_await add_last_words();
+  }
   co_await take_down(asked);
   if (!asked) facts_.error = death_;
   publish(ContainerState::gone);
