@@ -2,7 +2,6 @@
 #include "isolation/cgroup_tree.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,8 @@
 #include <charconv>
 #include <dirent.h>
 #include <time.h>
+
+#include "base/held_directory.hpp"
 
 namespace berth::isolation {
 namespace {
@@ -47,25 +48,10 @@ std::vector<std::string> directories_in(const std::string& path) {
   return names;
 }
 
-bool is_same_directory(int fd, const std::string& path) {
-  struct stat open {
-  }, named{};
-  return ::fstat(fd, &open) == 0 && ::stat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino;
-}
-
-UniqueFd open_directory(const std::string& path) {
-  return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-}
-
-bool lock(const UniqueFd& directory) {
-  return directory && ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0;
-}
-
 void sweep_unowned(GroupTree& tree, const std::string& directory) {
   for (const auto& path : directories_in(directory)) {
-    const auto fd = open_directory(path);
-    // Another one may have this name by now, whose owner holds that.
-    if (lock(fd) && is_same_directory(fd.get(), path)) sweep_group(tree, path);
+    const auto lock = hold_directory(path);
+    if (lock) sweep_group(tree, path);
   }
 }
 
@@ -76,10 +62,8 @@ tl::expected<UniqueFd, int> make_and_lock(GroupTree& tree, const std::string& pa
     const int error = tree.make_directory(path);
     if (error == ENOENT) continue;
     if (error != 0 && error != EEXIST) return tl::unexpected(error);
-    auto fd = open_directory(path);
-    if (!fd) continue;
-    if (!lock(fd)) return tl::unexpected(EWOULDBLOCK);
-    if (is_same_directory(fd.get(), path)) return fd;
+    auto lock = hold_directory(path);
+    if (lock || lock.error() == EWOULDBLOCK) return lock;
   }
   return tl::unexpected(EAGAIN);
 }

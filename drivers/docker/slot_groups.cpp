@@ -2,7 +2,6 @@
 #include "drivers/docker/slot_groups.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include <set>
 
 #include "base/fd.hpp"
+#include "base/held_directory.hpp"
 #include "base/mounts.hpp"
 #include "base/text.hpp"
 
@@ -42,12 +42,6 @@ bool controls(const Hierarchy& hierarchy, std::string_view name) {
 
 void wait_a_moment() {
   ::nanosleep(&kMoment, nullptr);
-}
-
-bool is_still(int fd, const std::string& path) {
-  struct stat held {
-  }, named{};
-  return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino;
 }
 
 bool make_folder(const std::string& path) {
@@ -88,12 +82,6 @@ bool remove_group(const std::string& path) {
   return ::rmdir(path.c_str()) == 0 || errno == ENOENT;
 }
 
-UniqueFd lock_folder(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-  if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.reset();
-  return fd;
-}
-
 struct HeldGroup {
   std::string path;
   UniqueFd lock;
@@ -105,9 +93,9 @@ std::vector<HeldGroup> hold_all(const std::vector<Hierarchy>& hierarchies, const
   for (const Hierarchy& each : hierarchies) {
     std::string path = each.folder + std::string(kFamily) + name;
     if (::access(path.c_str(), F_OK) != 0) continue;
-    UniqueFd lock = lock_folder(path);
-    if (!lock || !is_still(lock.get(), path)) return {};
-    held.push_back({std::move(path), std::move(lock)});
+    auto lock = hold_directory(path);
+    if (!lock) return {};
+    held.push_back({std::move(path), *std::move(lock)});
   }
   return held;
 }
@@ -164,9 +152,9 @@ bool SlotGroups::make_and_hold(const std::string& family, const std::string& gro
   for (int i = 0; i < kMakeTries; ++i) {
     if (i > 0) wait_a_moment();
     if (!make_folder(family) || !make_folder(group)) continue;
-    UniqueFd fd = lock_folder(group);
-    if (!fd || !is_still(fd.get(), group)) continue;
-    locks_.push_back(std::move(fd));
+    auto lock = hold_directory(group);
+    if (!lock) continue;
+    locks_.push_back(*std::move(lock));
     return true;
   }
   return false;
