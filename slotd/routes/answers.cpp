@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <charconv>
+#include <nlohmann/json.hpp>
 
+#include "slotd/call_request.hpp"
 #include "slotd/routes/routes.hpp"
 
 namespace berth::slotd {
@@ -29,6 +31,16 @@ asio::awaitable<std::optional<std::string>> read_json_body(http::Exchange& excha
   } else if (body.error().code == "busy") {
     co_await send_error(exchange, 429, body.error().message, "busy");
   }
+  co_return std::nullopt;
+}
+
+asio::awaitable<std::optional<Json>> read_json_object(http::Exchange& exchange) {
+  const auto body = co_await read_json_body(exchange, kCallBounds.max_bytes);
+  if (!body) co_return std::nullopt;
+  auto json = parse_json(*body, kCallBounds);
+  if (json && json->is_object()) co_return *std::move(json);
+  const std::string_view error = json ? "Expected an object" : "Invalid JSON";
+  co_await send_error(exchange, 400, error);
   co_return std::nullopt;
 }
 

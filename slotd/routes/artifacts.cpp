@@ -6,7 +6,6 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "base/utf8.hpp"
-#include "slotd/call_request.hpp"
 #include "slotd/routes/artifact_work.hpp"
 #include "slotd/routes/file_answers.hpp"
 #include "slotd/routes/routes.hpp"
@@ -102,14 +101,8 @@ asio::awaitable<ArtifactAnswer> work_in_turn(App& app, http::Exchange& exchange,
 
 asio::awaitable<void> artifact_route(App& app, http::Exchange& exchange, ArtifactWork work, const char* default_path) {
   if (!co_await check_boot(app, exchange)) co_return;
-  auto body = co_await read_json_body(exchange, kMaxElementBytes);
-  if (!body) co_return;
-  const auto json = parse_json(*body, kCallBounds);
-  if (!json || !json->is_object()) {
-    const std::string_view error = json ? "Expected an object" : "Invalid JSON";
-    co_await send_error(exchange, 400, error);
-    co_return;
-  }
+  const auto json = co_await read_json_object(exchange);
+  if (!json) co_return;
   auto request = parse_artifact_request(*json, default_path);
   auto answer = early_answer(app, request, work == archive_work);
   ByteBudget::Held held(app.artifact_bytes());

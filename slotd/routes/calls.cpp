@@ -87,7 +87,7 @@ asio::awaitable<void> answer_array(App& app, http::Exchange& exchange, std::shar
 }
 
 tl::expected<CallRequest, Refusal> parse_element(App& app, std::string_view text) {
-  if (text.size() <= kMaxElementBytes) return parse_call_request(text, app.options().spec.max_timeout_seconds);
+  if (text.size() <= kCallBounds.max_bytes) return parse_call_request(text, app.options().spec.max_timeout_seconds);
   Refusal refusal;
   refusal.status = 413;
   refusal.error = "the call is larger than 2 MiB";
@@ -121,7 +121,7 @@ asio::awaitable<std::shared_ptr<ItemSet>> submit_all(App& app, const std::vector
 
 asio::awaitable<void> execute_route(App& app, http::Exchange& exchange) {
   if (!co_await check_boot(app, exchange)) co_return;
-  auto body = co_await read_json_body(exchange, kMaxElementBytes);
+  auto body = co_await read_json_body(exchange, kCallBounds.max_bytes);
   if (!body) co_return;
   auto request = parse_element(app, *body);
   if (!request && !request.error().five_keys) {

@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
-#include "slotd/call_request.hpp"
 #include "slotd/execution.hpp"
 #include "slotd/routes/routes.hpp"
 
@@ -19,14 +18,8 @@ Finished reset_result(const std::string& slot, const Expected<void>& done) {
 
 asio::awaitable<void> reset_route(App& app, http::Exchange& exchange) {
   if (!co_await check_boot(app, exchange)) co_return;
-  const auto body = co_await read_json_body(exchange, kMaxElementBytes);
-  if (!body) co_return;
-  const auto request = parse_json(*body, kCallBounds);
-  if (!request || !request->is_object()) {
-    const std::string_view error = request ? "Expected an object" : "Invalid JSON";
-    co_await send_error(exchange, 400, error);
-    co_return;
-  }
+  const auto request = co_await read_json_object(exchange);
+  if (!request) co_return;
   const auto slot_id = request->find("slot_id");
   const auto name = slot_id != request->end() && slot_id->is_string() ? slot_id->get<std::string>() : std::string();
   auto* slot = app.find_slot(name);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/http/server.hpp"
+#include "base/json.hpp"
 #include "slotd/routes/app.hpp"
 
 namespace berth::slotd {
@@ -39,13 +40,14 @@ inline const std::pair<std::string, std::string> kTryAgain{"Retry-After", "1"};
 // The body of a JSON request, or nothing after the error was answered.
 [[nodiscard]] asio::awaitable<std::optional<std::string>> read_json_body(http::Exchange& exchange,
                                                                          std::size_t max_bytes);
+// The same of one that is one JSON object within kCallBounds.
+[[nodiscard]] asio::awaitable<std::optional<Json>> read_json_object(http::Exchange& exchange);
 
 // Header Berth-Boot against this boot: an answer was sent and false returned when the request must not go on.
 [[nodiscard]] asio::awaitable<bool> check_boot(App& app, http::Exchange& exchange);
 // Header Berth-Generation against the slot's floor, likewise.
 [[nodiscard]] asio::awaitable<bool> check_generation(App& app, http::Exchange& exchange, const Slot& slot);
 
-inline constexpr std::size_t kMaxElementBytes = std::size_t{2} << 20;
 inline constexpr std::size_t kMaxBatchBytes = std::size_t{64} << 20;
 inline constexpr std::size_t kMaxBatchElements = 1000;
 
