@@ -31,6 +31,16 @@ Expected<unsigned> free_slots(Caller& caller) {
   return facts.at(at).get<unsigned>();
 }
 
+// In containers each slot has limits, and there is none where they cannot be in force.
+std::string job_of(const Setup& setup, unsigned containers) {
+  const std::string count = std::to_string(containers);
+  std::string job =
+      "job: bench\nslots: " + std::to_string(kSlots) + "\ncontainers: {min: " + count + ", max: " + count + "}\n";
+  if (setup.engine.empty()) return job;
+  return job + "driver: docker\nisolation: strict\nimage: " + setup.image +
+         "\nslot: {memory: 256MiB, pids: 128, cpu: 2, disk: 64MiB}\n";
+}
+
 }  // namespace
 
 std::string HeldLease::bash(const std::string& command, const std::string& more) const {
@@ -47,10 +57,8 @@ std::string HeldLease::bash_straight(const std::string& command) const {
 Expected<AgentTarget> AgentTarget::start(const Setup& setup, const std::string& slotd, unsigned containers) {
   auto process = AgentProcess::start(setup.berth_binary, slotd);
   if (!process) return tl::unexpected(process.error());
-  const std::string count = std::to_string(containers);
-  const std::string job =
-      "job: bench\nslots: " + std::to_string(kSlots) + "\ncontainers: {min: " + count + ", max: " + count + "}\n";
-  if (auto applied = process->apply("bench", job); !applied) return tl::unexpected(applied.error());
+  if (auto applied = process->apply("bench", job_of(setup, containers)); !applied)
+    return tl::unexpected(applied.error());
   auto caller = Caller::connect(process->port());
   if (!caller) return tl::unexpected(caller.error());
   return AgentTarget{std::move(*process), std::move(*caller)};

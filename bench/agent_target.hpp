@@ -26,7 +26,7 @@ struct AgentTarget {
   AgentProcess process;
   Caller caller;
 
-  // With as many containers of ten slots.
+  // With as many containers of ten slots: of the setup's engine where it names one, else of this machine.
   [[nodiscard]] static Expected<AgentTarget> start(const Setup& setup, const std::string& slotd, unsigned containers);
 
   // Takes slots, one request after the other; `times`, if wanted, gets the milliseconds of each.

@@ -9,7 +9,7 @@ namespace berth::bench {
 // isolation: where a limit cannot be in force there is none.
 [[nodiscard]] Expected<SlotdProcess> start_contained(const Setup& setup);
 
-// The measurements of one slot server, to be taken in containers.
+// The measurements of one slot server, and of an agent before it, to be taken in containers.
 [[nodiscard]] std::vector<Measurement> contained_measurements();
 
 }  // namespace berth::bench
