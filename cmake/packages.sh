@@ -68,14 +68,15 @@ build_jobs() {
 }
 
 # build PRESET BUILD_DIR [TARGET...]: configures where that was never done (ninja notices every later change by itself).
+# Only the first build is announced: a dry run of ninja ends where it would look for new files, before it knows what to do.
 build() {
   local preset=$1 dir=$2 started=$SECONDS
   shift 2
   if [ ! -f "$dir/build.ninja" ]; then
     say "configuring $dir"
     (cd "$berth_root" && cmake --preset "$preset" -B "$dir" --log-level=WARNING >/dev/null) || return 1
+    say "building ${*:-everything}; the first time takes minutes"
   fi
-  if ninja -n -C "$dir" "$@" 2>/dev/null | grep -E '^\[.*\] (Building|Linking)' >/dev/null; then say "building ${*:-everything} in $dir"; fi
   local ninja=(nice -n 5 ninja -j "$(build_jobs)" -C "$dir" "$@")
   if [ -t 2 ]; then
     NINJA_STATUS='[%f/%t] ' "${ninja[@]}" >&2 || return 1
