@@ -13,6 +13,8 @@ namespace {
 
 constexpr JsonBounds kAnswerBounds{.max_bytes = std::size_t{16} << 20};
 constexpr std::size_t kMostRefusal = 2000;
+// The bits of Go's FileMode that are set for what is no plain file: directory, link, device, pipe, socket, irregular.
+constexpr std::uint64_t kGoKinds = 0x8f28'0000;
 
 tl::unexpected<Error> not_as_promised(const std::string& what) {
   return fail("engine_protocol", "the Docker Engine's answer is " + what, "is it Docker that listens there?");
@@ -99,6 +101,15 @@ Expected<ContainerEnd> read_end(std::string_view body) {
   if (code == state.end() || !code->is_number_integer()) return not_as_promised("a container without an exit code");
   const auto memory = state.find("OOMKilled");
   return ContainerEnd{code->get<std::int64_t>(), memory != state.end() && *memory == true, word_at(state, "Error")};
+}
+
+Expected<PathFacts> read_path_facts(std::string_view header) {
+  const auto path = read_object(base64_decode(header).value_or(""), "description of a file");
+  if (!path) return tl::unexpected(path.error());
+  const auto size = json_uint_at(*path, "size");
+  const auto mode = json_uint_at(*path, "mode");
+  if (!size || !mode) return not_as_promised("a file without a size");
+  return PathFacts{*size, (*mode & kGoKinds) == 0};
 }
 
 Expected<std::vector<std::string>> read_volumes(std::string_view body) {

@@ -53,6 +53,13 @@ struct ContainerEnd {
 };
 [[nodiscard]] Expected<ContainerEnd> read_end(std::string_view body);
 
+// What lies at a path of a container, as the header of an answer says it.
+struct PathFacts {
+  std::uint64_t size = 0;
+  bool plain_file = false;
+};
+[[nodiscard]] Expected<PathFacts> read_path_facts(std::string_view header);
+
 // Names.
 [[nodiscard]] Expected<std::vector<std::string>> read_volumes(std::string_view body);
 

@@ -103,13 +103,22 @@ asio::awaitable<Expected<void>> Engine::check(Stream stream, int status, Deadlin
   co_return fail(code_of_status(status), "the Docker Engine refuses: " + words, std::move(hint));
 }
 
-asio::awaitable<Expected<void>> Engine::send(Stream stream, http::ClientRequest request, Deadline deadline) {
+asio::awaitable<Expected<http::ResponseHead>> Engine::send(Stream stream, http::ClientRequest request,
+                                                           Deadline deadline) {
   auto agreed = co_await agree(deadline);
-  if (!agreed) co_return agreed;
+  if (!agreed) co_return tl::unexpected(agreed.error());
   request.target = "/v1." + std::to_string(*version_) + request.target;
-  const auto head = co_await stream->send(request, deadline);
+  auto head = co_await stream->send(request, deadline);
   if (!head) co_return tl::unexpected(lost(head.error()));
-  co_return co_await check(stream, head->status, deadline);
+  auto fine = co_await check(stream, head->status, deadline);
+  if (!fine) co_return tl::unexpected(fine.error());
+  co_return head;
+}
+
+asio::awaitable<Expected<void>> Engine::begin(Stream stream, http::ClientRequest request, Deadline deadline) {
+  const auto head = co_await send(std::move(stream), std::move(request), deadline);
+  if (!head) co_return tl::unexpected(head.error());
+  co_return Expected<void>();
 }
 
 asio::awaitable<Expected<std::string>> Engine::ask(http::ClientRequest request, Deadline deadline) {
@@ -241,7 +250,7 @@ asio::awaitable<Expected<void>> Engine::follow(Stream stream, const std::string&
   Json filters = with_label(agent);
   filters["type"] = Json::array({"container"});
   http::ClientRequest request = request_of("GET", "/events?" + query_of(filters));
-  return send(std::move(stream), std::move(request), deadline);
+  return begin(std::move(stream), std::move(request), deadline);
 }
 
 asio::awaitable<Expected<void>> Engine::pull(Stream stream, Reference image, std::string credentials,
@@ -250,7 +259,7 @@ asio::awaitable<Expected<void>> Engine::pull(Stream stream, Reference image, std
   http::ClientRequest request =
       request_of("POST", "/images/create?fromImage=" + percent_encode(image.name) + "&tag=" + percent_encode(version));
   if (!credentials.empty()) request.fields.emplace_back("X-Registry-Auth", std::move(credentials));
-  return send(std::move(stream), std::move(request), deadline);
+  return begin(std::move(stream), std::move(request), deadline);
 }
 
 asio::awaitable<Expected<std::optional<std::string>>> Engine::next_line(Stream stream, Deadline deadline) {

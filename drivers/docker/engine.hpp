@@ -10,6 +10,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,10 @@ class Engine {
   [[nodiscard]] asio::awaitable<Expected<std::string>> create(std::string name, std::string body, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<void>> send_files(std::string container, std::string folder,
                                                            std::vector<FileToSend> files, Deadline deadline);
+  // The content of a plain file of a container, whether it runs or not; what the last part of `path` links to is not
+  // followed. Further errors: "not_a_file", "too_large".
+  [[nodiscard]] asio::awaitable<Expected<std::string>> fetch_file(std::string container, std::string path,
+                                                                  std::uint64_t max_bytes, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<void>> start(const std::string& container, Deadline deadline);
   // SIGTERM, and SIGKILL when it has not ended after so many seconds. Returns when it has.
   [[nodiscard]] asio::awaitable<Expected<void>> stop(const std::string& container, unsigned seconds, Deadline deadline);
@@ -85,7 +90,10 @@ class Engine {
 
  private:
   [[nodiscard]] asio::awaitable<Expected<void>> agree(Deadline deadline);
-  [[nodiscard]] asio::awaitable<Expected<void>> send(Stream stream, http::ClientRequest request, Deadline deadline);
+  // The answer's head; its body is still to be read.
+  [[nodiscard]] asio::awaitable<Expected<http::ResponseHead>> send(Stream stream, http::ClientRequest request,
+                                                                   Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<void>> begin(Stream stream, http::ClientRequest request, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<std::string>> ask(http::ClientRequest request, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<void>> tell(http::ClientRequest request, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<void>> check(Stream stream, int status, Deadline deadline) const;

@@ -245,6 +245,7 @@ asio::awaitable<void> FakeEngine::container_route(http::Exchange& exchange, std:
   if (action == "start") co_return co_await start(exchange, id);
   if (action == "logs") co_return co_await log_of(exchange, id);
   if (action == "json") co_return co_await inspect(exchange, id);
+  if (action == "archive" && exchange.head().method == "GET") co_return co_await archive_of(exchange, id);
   if (action == "archive") {
     auto tar = co_await exchange.read_body(kMostEngineBody);
     if (tar) containers.at(id).files = std::move(*tar);
@@ -291,6 +292,15 @@ asio::awaitable<void> FakeEngine::inspect(http::Exchange& exchange, std::string 
                    {"Error", container.error}};
   std::string body = dump_json(Json{{"Id", id}, {"State", state}});
   co_await answer_engine(exchange, 200, std::move(body));
+}
+
+asio::awaitable<void> FakeEngine::archive_of(http::Exchange& exchange, std::string id) {
+  const EngineContainer& container = containers.at(id);
+  http::Response head;
+  head.content_type = "application/x-tar";
+  head.fields.emplace_back("X-Docker-Container-Path-Stat", base64_encode(container.facts));
+  head.body = container.files;
+  static_cast<void>(co_await exchange.respond(std::move(head)));
 }
 
 asio::awaitable<void> FakeEngine::log_of(http::Exchange& exchange, std::string id) {

@@ -25,7 +25,8 @@ struct EngineContainer {
   std::string state = "created";
   std::map<std::string, std::string> labels;
   std::string body;   // of its creation
-  std::string files;  // the tar that was put into it
+  std::string files;  // the tar that was put into it, and is what comes out
+  std::string facts;  // JSON: what lies at any path of it
   std::string log = "the last line of its log\n";
   int exit_code = 0;
   bool out_of_memory = false;
@@ -93,6 +94,7 @@ class FakeEngine {
   [[nodiscard]] asio::awaitable<void> create(http::Exchange& exchange);
   [[nodiscard]] asio::awaitable<void> start(http::Exchange& exchange, std::string id);
   [[nodiscard]] asio::awaitable<void> inspect(http::Exchange& exchange, std::string id);
+  [[nodiscard]] asio::awaitable<void> archive_of(http::Exchange& exchange, std::string id);
   [[nodiscard]] asio::awaitable<void> log_of(http::Exchange& exchange, std::string id);
   [[nodiscard]] asio::awaitable<void> volume_route(http::Exchange& exchange, std::string path);
   [[nodiscard]] asio::awaitable<void> list(http::Exchange& exchange);
