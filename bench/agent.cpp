@@ -104,6 +104,14 @@ std::vector<std::string> true_in(const std::vector<HeldLease>& leases) {
   return requests;
 }
 
+// What the slot server finds at "/".
+Expected<std::string> system_behind(const Setup& setup, const Endpoint& slotd) {
+  if (setup.engine.empty()) return "/";
+  const auto caller = Caller::connect(slotd);
+  if (!caller) return tl::unexpected(caller.error());
+  return caller->server().map(system_of);
+}
+
 Expected<void> measure_ten(const Setup& setup, Row& row) {
   auto agent = AgentTarget::start(setup, setup.slotd_binary, 1);
   if (!agent) return tl::unexpected(agent.error());
@@ -112,6 +120,8 @@ Expected<void> measure_ten(const Setup& setup, Row& row) {
   std::vector<std::string> straight_requests;
   for (const HeldLease& lease : *leases) straight_requests.push_back(lease.bash_straight("true"));
   const Endpoint slotd(agent->process.socket_of(leases->front().container));
+  const auto system = system_behind(setup, slotd);
+  if (!system) return tl::unexpected(system.error());
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const int count = 3000 / setup.scale;
   std::vector<double> through;
@@ -119,7 +129,7 @@ Expected<void> measure_ten(const Setup& setup, Row& row) {
   std::vector<double> straight;
   for (int round = 0; round < setup.rounds; ++round) {
     const auto a = call_rate(agent->process.port(), true_in(*leases), count, is_success);
-    const auto b = spawn_rate(count, cores);
+    const auto b = spawn_rate(count, cores, *system);
     const auto c = call_rate(slotd, straight_requests, count, is_success);
     if (!a || !b || !c) return tl::unexpected(!a ? a.error() : !b ? b.error() : c.error());
     through.push_back(*a);

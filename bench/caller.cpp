@@ -89,6 +89,9 @@ Expected<Answer> Caller::receive() {
   std::size_t head_end = std::string_view::npos;
   while (wanted == 0 || have < wanted) {
     if (have == buffer_.size()) buffer_.resize(buffer_.size() * 2);
+    // A reader that sleeps in recv() is woken by its peer's reading too, where the socket is a unix one.
+    pollfd wait{fd_.get(), POLLIN, 0};
+    if (::poll(&wait, 1, kPatienceMs) <= 0) return cut("no answer came");
     const ssize_t count = ::recv(fd_.get(), buffer_.data() + have, buffer_.size() - have, 0);
     if (count <= 0) return cut("the connection was cut before the answer");
     have += static_cast<std::size_t>(count);
@@ -107,6 +110,13 @@ Expected<Answer> Caller::receive() {
 Expected<Answer> Caller::call(std::string_view request) {
   if (auto sent = send(request); !sent) return tl::unexpected(sent.error());
   return receive();
+}
+
+Expected<int> Caller::server() const {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return fail_errno("SO_PEERCRED", errno);
+  return static_cast<int>(peer.pid);
 }
 
 bool is_ok(const Answer& answer) {

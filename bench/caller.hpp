@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // As lean a client as can be: a blocking socket, requests prepared as bytes, answers read by their length. What it adds
-// to a latency is two system calls.
+// to a latency is three system calls.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,8 @@ class Caller {
   [[nodiscard]] Expected<void> send(std::string_view request);
   [[nodiscard]] Expected<Answer> receive();
   [[nodiscard]] int fd() const { return fd_.get(); }
+  // The number that this machine knows the server of a unix socket by.
+  [[nodiscard]] Expected<int> server() const;
 
  private:
   explicit Caller(UniqueFd fd) : fd_(std::move(fd)), buffer_(std::size_t{64} << 10) {}

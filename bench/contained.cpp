@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/contained.hpp"
 
-#include <sys/socket.h>
-
-#include <cerrno>
-
 #include "bench/agent_target.hpp"
 
 namespace berth::bench {
-namespace {
-
-// The number that this machine knows the server of a unix socket by.
-Expected<int> pid_behind(const Caller& caller) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (::getsockopt(caller.fd(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return fail_errno("SO_PEERCRED", errno);
-  return static_cast<int>(peer.pid);
-}
-
-}  // namespace
 
 Expected<SlotdProcess> start_contained(const Setup& setup) {
   auto target = AgentTarget::start(setup, setup.slotd_binary, 1);
@@ -29,7 +14,7 @@ Expected<SlotdProcess> start_contained(const Setup& setup) {
   Endpoint where(target->process.socket_of(leases->front().container));
   const auto straight = Caller::connect(where);
   if (!straight) return tl::unexpected(straight.error());
-  const auto pid = pid_behind(*straight);
+  const auto pid = straight->server();
   if (!pid) return tl::unexpected(pid.error());
   return SlotdProcess(std::move(target->process), *pid, std::move(where));
 }

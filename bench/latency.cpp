@@ -65,7 +65,7 @@ Expected<void> measure_bash(const Setup& setup, Row& row) {
   if (auto warm = call_serially(target->caller, request, 20, is_success); !warm) return tl::unexpected(warm.error());
   auto measured = compare(
       setup, row, [&] { return call_serially(target->caller, request, count, is_success); },
-      [&] { return spawn_serially(count); });
+      [&] { return spawn_serially(count, target->process.system()); });
   if (!measured) return measured;
   const auto limits = limits_in_force(target->caller);
   if (!limits) return tl::unexpected(limits.error());

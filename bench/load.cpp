@@ -25,7 +25,7 @@ Expected<void> measure_throughput(const Setup& setup, Row& row) {
   for (int round = 0; round < setup.rounds; ++round) {
     const auto a = call_rate(target->process.where(), bash_in_every_slot(), count, is_success);
     if (!a) return tl::unexpected(a.error());
-    const auto b = spawn_rate(count, cores);
+    const auto b = spawn_rate(count, cores, target->process.system());
     if (!b) return tl::unexpected(b.error());
     isolated.push_back(*a);
     bare.push_back(*b);

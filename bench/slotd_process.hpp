@@ -24,6 +24,11 @@ struct ProcessCount {
 // A value of /proc/PID/status in MiB, e.g. "VmRSS", "VmHWM".
 [[nodiscard]] Expected<double> memory_of(int pid, const std::string& key);
 
+// Of a process in a container.
+[[nodiscard]] inline std::string system_of(int pid) {
+  return "/proc/" + std::to_string(pid) + "/root";
+}
+
 class SlotdProcess {
  public:
   // Waits until it is ready. `binary` is the file to run; the data directory is fresh and removed at the end.
@@ -36,6 +41,8 @@ class SlotdProcess {
 
   [[nodiscard]] const Endpoint& where() const { return where_; }
   [[nodiscard]] int pid() const { return pid_; }
+  // What it finds at "/".
+  [[nodiscard]] std::string system() const { return agent_ ? system_of(pid_) : "/"; }
 
   [[nodiscard]] Expected<double> memory(const std::string& key) const { return memory_of(pid_, key); }
   // Makes VmHWM start again from the present size.
