@@ -112,10 +112,12 @@ Expected<Answer> Caller::call(std::string_view request) {
   return receive();
 }
 
-Expected<int> Caller::server() const {
+Expected<int> server_behind(const Endpoint& to) {
+  const auto caller = Caller::connect(to);
+  if (!caller) return tl::unexpected(caller.error());
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return fail_errno("SO_PEERCRED", errno);
+  if (::getsockopt(caller->fd(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return fail_errno("SO_PEERCRED", errno);
   return static_cast<int>(peer.pid);
 }
 

@@ -38,8 +38,6 @@ class Caller {
   [[nodiscard]] Expected<void> send(std::string_view request);
   [[nodiscard]] Expected<Answer> receive();
   [[nodiscard]] int fd() const { return fd_.get(); }
-  // The number that this machine knows the server of a unix socket by.
-  [[nodiscard]] Expected<int> server() const;
 
  private:
   explicit Caller(UniqueFd fd) : fd_(std::move(fd)), buffer_(std::size_t{64} << 10) {}
@@ -47,6 +45,9 @@ class Caller {
   UniqueFd fd_;
   std::vector<char> buffer_;
 };
+
+// The number that this machine knows the server of a unix socket by.
+[[nodiscard]] Expected<int> server_behind(const Endpoint& to);
 
 // Milliseconds of each of `count` calls; an answer that `is_good` refuses is an error that quotes it.
 using Judge = bool (*)(const Answer&);

@@ -12,9 +12,7 @@ Expected<SlotdProcess> start_contained(const Setup& setup) {
   const auto leases = target->acquire(kSlots);
   if (!leases) return tl::unexpected(leases.error());
   Endpoint where(target->process.socket_of(leases->front().container));
-  const auto straight = Caller::connect(where);
-  if (!straight) return tl::unexpected(straight.error());
-  const auto pid = straight->server();
+  const auto pid = server_behind(where);
   if (!pid) return tl::unexpected(pid.error());
   return SlotdProcess(std::move(target->process), *pid, std::move(where));
 }

@@ -115,7 +115,7 @@ asio::awaitable<Expected<http::ResponseHead>> Engine::send(Stream stream, http::
   co_return head;
 }
 
-asio::awaitable<Expected<void>> Engine::begin(Stream stream, http::ClientRequest request, Deadline deadline) {
+asio::awaitable<Expected<void>> Engine::open_stream(Stream stream, http::ClientRequest request, Deadline deadline) {
   const auto head = co_await send(std::move(stream), std::move(request), deadline);
   if (!head) co_return tl::unexpected(head.error());
   co_return Expected<void>();
@@ -250,7 +250,7 @@ asio::awaitable<Expected<void>> Engine::follow(Stream stream, const std::string&
   Json filters = with_label(agent);
   filters["type"] = Json::array({"container"});
   http::ClientRequest request = request_of("GET", "/events?" + query_of(filters));
-  return begin(std::move(stream), std::move(request), deadline);
+  return open_stream(std::move(stream), std::move(request), deadline);
 }
 
 asio::awaitable<Expected<void>> Engine::pull(Stream stream, Reference image, std::string credentials,
@@ -259,7 +259,7 @@ asio::awaitable<Expected<void>> Engine::pull(Stream stream, Reference image, std
   http::ClientRequest request =
       request_of("POST", "/images/create?fromImage=" + percent_encode(image.name) + "&tag=" + percent_encode(version));
   if (!credentials.empty()) request.fields.emplace_back("X-Registry-Auth", std::move(credentials));
-  return begin(std::move(stream), std::move(request), deadline);
+  return open_stream(std::move(stream), std::move(request), deadline);
 }
 
 asio::awaitable<Expected<std::optional<std::string>>> Engine::next_line(Stream stream, Deadline deadline) {

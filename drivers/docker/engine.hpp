@@ -93,7 +93,8 @@ class Engine {
   // The answer's head; its body is still to be read.
   [[nodiscard]] asio::awaitable<Expected<http::ResponseHead>> send(Stream stream, http::ClientRequest request,
                                                                    Deadline deadline);
-  [[nodiscard]] asio::awaitable<Expected<void>> begin(Stream stream, http::ClientRequest request, Deadline deadline);
+  [[nodiscard]] asio::awaitable<Expected<void>> open_stream(Stream stream, http::ClientRequest request,
+                                                            Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<std::string>> ask(http::ClientRequest request, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<void>> tell(http::ClientRequest request, Deadline deadline);
   [[nodiscard]] asio::awaitable<Expected<void>> check(Stream stream, int status, Deadline deadline) const;

@@ -57,7 +57,10 @@ int main(int argc, char** argv) {
   const Deadline deadline(now() + kPatience);
   Expected<void> done;
   asio::co_spawn(context, words[2] == "put" ? put(engine, words, deadline) : get(engine, words, deadline),
-                 [&done](std::exception_ptr, Expected<void> result) { done = std::move(result); });
+                 [&done](const std::exception_ptr& thrown, Expected<void> result) {
+                   if (thrown) std::rethrow_exception(thrown);
+                   done = std::move(result);
+                 });
   context.run();
   if (done) return 0;
   std::fprintf(stderr, "%s: %s\n", done.error().code.c_str(), done.error().message.c_str());
