@@ -79,6 +79,7 @@ void Room::Impl::begin_destroy() {
   root_.reset();
   workspace_.reset();
   listener_.reset();
+  mounts_.reset();
   control_.reset();
   gone_ = true;
   events_.clear();
@@ -159,6 +160,9 @@ int Room::workspace_fd() const {
 }
 UniqueFd Room::take_listener() {
   return std::move(impl_->listener_);
+}
+UniqueFd Room::take_mounts() {
+  return std::move(impl_->mounts_);
 }
 std::uint32_t Room::host_uid() const {
   return impl_->host_id_of(impl_->user().uid, ::geteuid());

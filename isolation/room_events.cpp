@@ -29,6 +29,7 @@ std::optional<Event> Room::Impl::next_event() {
 
 void Room::Impl::keeper_closed() {
   gone_ = true;
+  mounts_.reset();
   if (building_) events_.emplace_back(BuildFailed{Error{"isolation", "the slot's keeper died while building", {}}});
   building_ = false;
   events_.emplace_back(KeeperGone{});
@@ -56,7 +57,7 @@ void Room::Impl::take_built(Incoming& packet) {
   protocol::Built built;
   const bool proxied = shared_.has_proxy(spec_);
   if (!protocol::parse(packet.bytes.data(), packet.bytes.size(), protocol::Kind::built, built) ||
-      packet.fds.size() != (proxied ? 3 : 2)) {
+      packet.fds.size() != 2U + (shared_.isolated ? 1 : 0) + (proxied ? 1 : 0)) {
     return take_failure(packet);
   }
   building_ = false;
@@ -71,7 +72,8 @@ void Room::Impl::take_built(Incoming& packet) {
   }
   root_ = std::move(packet.fds[0]);
   workspace_ = std::move(packet.fds[1]);
-  if (proxied) listener_ = std::move(packet.fds[2]);
+  if (shared_.isolated) mounts_ = std::move(packet.fds[2]);
+  if (proxied) listener_ = std::move(packet.fds.back());
   events_.emplace_back(Ready{seen, built.processes, built.workspace_entries, built.open_sockets});
 }
 

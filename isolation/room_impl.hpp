@@ -114,6 +114,7 @@ class Room::Impl {
   UniqueFd root_;
   UniqueFd workspace_;
   UniqueFd listener_;
+  UniqueFd mounts_;  // the mount namespace; none on rung three
   std::unique_ptr<Cgroup> group_;
 
  private:

@@ -11,10 +11,13 @@
 
 namespace berth::slotd {
 
+class FileWorkers;
+
 // Nothing to do without setup steps. Error code "setup_failed": the message carries the
 // last 50 lines of output.
 [[nodiscard]] boost::asio::awaitable<Expected<void>> run_setup_commands(boost::asio::any_io_executor executor,
                                                                         isolation::RoomFactory& factory,
+                                                                        FileWorkers& workers,
                                                                         const ContainerSpec& spec);
 
 }  // namespace berth::slotd

@@ -28,6 +28,7 @@ struct SlotEnvironment {
   const ContainerSpec& spec;
   isolation::RoomFactory& factory;
   const ToolRegistry& tools;
+  FileWorkers& workers;
   Ledger& ledger;
   std::string data_dir;
   std::function<void(Execution&)> on_finished;  // metrics
@@ -103,7 +104,7 @@ class Slot {
   Session session_;
   std::deque<Queued> queue_;
   std::shared_ptr<Execution> current_;
-  std::shared_ptr<SlotTurn> turn_;  // that holds the slot now
+  std::shared_ptr<SlotTurn> turn_;               // that holds the slot now
   std::set<std::shared_ptr<Execution>> beside_;  // background calls
   std::uint64_t floor_ = 1;
   std::optional<std::uint64_t> reset_to_;  // generation whose reset is done

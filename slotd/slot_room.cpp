@@ -27,13 +27,14 @@ Expected<void> check_clean(const isolation::Ready& facts, const isolation::Measu
 
 }  // namespace
 
-SlotRoom::SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, isolation::RoomSpec spec,
-                   std::shared_ptr<proxy::Gate> gate)
+SlotRoom::SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, FileWorkers& workers,
+                   isolation::RoomSpec spec, std::shared_ptr<proxy::Gate> gate)
     : executor_(executor),
       factory_(factory),
       spec_(std::move(spec)),
       proxy_(gate ? std::make_unique<proxy::SlotProxy>(std::move(gate)) : nullptr),
-      changed_(executor) {}
+      changed_(executor),
+      leftovers_(executor, workers) {}
 
 SlotRoom::~SlotRoom() {
   *alive_ = false;
@@ -90,6 +91,7 @@ asio::awaitable<Expected<void>> SlotRoom::await_ready(Deadline deadline) {
 }
 
 asio::awaitable<Expected<void>> SlotRoom::rebuild() {
+  UniqueFd mounts = room_ ? room_->take_mounts() : UniqueFd();
   auto dying = bury();
   // The new room is built while the old one dies; neither touches the other.
   auto begun = factory_.begin(spec_);
@@ -102,8 +104,11 @@ asio::awaitable<Expected<void>> SlotRoom::rebuild() {
   auto dead = co_await await_death(std::move(dying));
   if (!begun) co_return tl::unexpected<Error>(begun.error());
   auto built = co_await await_ready(Deadline(now() + kBuildLimit));
+  // Not before: the new room's mounts and the old one's get in each other's way.
+  auto cleared = co_await leftovers_.clear(std::move(mounts), Deadline(now() + kDeathLimit));
   if (!built) co_return built;
   if (!dead) co_return dead;
+  if (!cleared) co_return cleared;
   if (auto opened = open_proxy(); !opened) co_return opened;
   in_force_ = ready_facts_->in_force;
   ready_ = true;

@@ -18,6 +18,7 @@
 #include "berth/error.hpp"
 #include "isolation/room.hpp"
 #include "slotd/async_event.hpp"
+#include "slotd/leftovers.hpp"
 #include "slotd/proxy/slot_proxy.hpp"
 
 namespace berth::slotd {
@@ -39,15 +40,16 @@ struct RunningCommand {
 
 class SlotRoom {
  public:
-  // `gate`: what the slot's proxy obeys; null where its network is not `allow`.
-  SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, isolation::RoomSpec spec,
-           std::shared_ptr<proxy::Gate> gate = nullptr);
+  // `workers` take down what rooms leave. `gate`: what the slot's proxy obeys; null where its network is not `allow`.
+  SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, FileWorkers& workers,
+           isolation::RoomSpec spec, std::shared_ptr<proxy::Gate> gate = nullptr);
   ~SlotRoom();
   SlotRoom(const SlotRoom&) = delete;
   SlotRoom& operator=(const SlotRoom&) = delete;
 
   // Tears the present room down (every process of it dies) and builds a new one; returns once the old one is proved
-  // dead and the new one verified clean. One at a time.
+  // dead and the new one verified clean. The old one's mounts may go after that, those of the one before it have gone.
+  // One at a time.
   [[nodiscard]] asio::awaitable<Expected<void>> rebuild();
   // Ends the present room without a new one.
   [[nodiscard]] asio::awaitable<Expected<void>> tear_down();
@@ -91,6 +93,7 @@ class SlotRoom {
   std::optional<Error> build_error_;
   isolation::MeasureSet in_force_;
   AsyncEvent changed_;
+  Leftovers leftovers_;
   std::map<std::uint64_t, std::weak_ptr<RunningCommand>> running_;
   std::uint64_t next_command_ = 1;
   std::function<void()> on_lost_;

@@ -86,11 +86,15 @@ void build(const Description& description) {
 
 void report_built(std::uint32_t proxy_port) {
   const protocol::Built built = inspect();
-  int fds[] = {::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), -1};
+  int fds[4] = {::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
   if (fds[0] < 0 || fds[1] < 0) die("opening the root");
+  unsigned count = 2;
+  if (state.isolated) {
+    fds[count] = ::openat(state.proc, "thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (fds[count++] < 0) die("opening the mount namespace");
+  }
   // After the look at the slot, which must have found no socket.
-  if (proxy_port != 0) fds[2] = listen_on_loopback(static_cast<std::uint16_t>(proxy_port));
-  const unsigned count = proxy_port != 0 ? 3 : 2;
+  if (proxy_port != 0) fds[count++] = listen_on_loopback(static_cast<std::uint16_t>(proxy_port));
   if (!post_with_fds(&built, sizeof built, fds, count)) ::_exit(1);
   for (unsigned i = 0; i < count; ++i) ::close(fds[i]);
   if (::chdir("/") != 0) die("entering /");  // the workspace must not be busy because of us

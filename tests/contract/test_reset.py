@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reset: points 27 to 29 of the conformance checklist, and health during it: points 30 and 31."""
+import contextlib
+import os
+import pathlib
 import threading
 import time
 
@@ -76,11 +79,23 @@ def test_p28_reset_after_many_files(slot):
     is_clean(slot)
 
 
-def test_p28_reset_many_times_in_a_row(slot):
+def held_mounts(pid):
+    """Mount namespaces that a process keeps: those of its slots, and of a slot's last owner until they are taken down."""
+    held = 0
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            held += os.readlink(link).startswith("mnt:[")
+    return held
+
+
+def test_p28_reset_many_times_in_a_row(server, slot):
+    slots = server.wire.health()["slots"]
     for i in range(20):
         slot.output(f"echo {i} > x; setsid sleep 1000 &")
         slot.reset()
+        assert held_mounts(server.process.pid) <= slots + 1, "one last owner's at a time"
     is_clean(slot)
+    wait_until(lambda: held_mounts(server.process.pid) == slots, 20, "the last owner's mounts are gone")
 
 
 def test_p28_two_resets_at_once_both_succeed(slot):

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -85,6 +86,59 @@ TEST_F(RoomTest, ClosesItsDescriptorsIntoTheSlotFirst) {
   EXPECT_EQ(room->room().root_fd(), -1);
   EXPECT_EQ(room->room().workspace_fd(), -1);
   EXPECT_TRUE(room->destroy());
+}
+
+// Says so when the file system is gone that its file lies on.
+class UnmountWatch {
+ public:
+  explicit UnmountWatch(int workspace) : notes_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+    const std::string file = "/proc/self/fd/" + std::to_string(workspace) + "/file";
+    EXPECT_GE(::inotify_add_watch(notes_.get(), file.c_str(), IN_ATTRIB), 0) << errno;
+  }
+  [[nodiscard]] bool unmounted_within(std::chrono::milliseconds limit) const {
+    pollfd waiting{notes_.get(), POLLIN, 0};
+    inotify_event note{};
+    return ::poll(&waiting, 1, static_cast<int>(limit.count())) == 1 && ::read(notes_.get(), &note, sizeof note) > 0 &&
+           (note.mask & IN_UNMOUNT) != 0;
+  }
+
+ private:
+  UniqueFd notes_;
+};
+
+TEST_F(RoomTest, TakesItsMountsDownWhenItDies) {
+  auto room = make_room();
+  ASSERT_TRUE(room);
+  EXPECT_EQ(room->sh("echo x > file").exit_code(), 0);
+  const UnmountWatch watch(room->room().workspace_fd());
+  ASSERT_TRUE(room->destroy());
+  EXPECT_TRUE(watch.unmounted_within(kDeadline));
+}
+
+TEST_F(RoomTest, LeavesItsMountsToWhoeverTakesThem) {
+  auto room = make_room();
+  ASSERT_TRUE(room);
+  EXPECT_EQ(room->sh("echo x > file").exit_code(), 0);
+  const UnmountWatch watch(room->room().workspace_fd());
+  UniqueFd mounts = room->room().take_mounts();
+  ASSERT_TRUE(mounts);
+  EXPECT_FALSE(room->room().take_mounts());
+  ASSERT_TRUE(room->destroy());
+  EXPECT_FALSE(watch.unmounted_within(std::chrono::milliseconds(0)));
+  mounts.reset();
+  EXPECT_TRUE(watch.unmounted_within(kDeadline));
+}
+
+TEST_F(RoomTest, KeepsNoMountsOfAKeeperThatDied) {
+  auto room = make_room();
+  ASSERT_TRUE(room);
+  EXPECT_EQ(room->sh("echo x > file").exit_code(), 0);
+  const UnmountWatch watch(room->room().workspace_fd());
+  ::kill(room->room().keeper_pid(), SIGKILL);
+  const auto event = room->wait_event();
+  ASSERT_TRUE(event);
+  EXPECT_TRUE(std::holds_alternative<KeeperGone>(*event));
+  EXPECT_FALSE(room->room().take_mounts());
 }
 
 TEST_F(RoomTest, HandsOutTheSocketOfItsProxy) {
