@@ -197,6 +197,11 @@ std::string read_log(std::string_view frames) {
   return text;
 }
 
+std::string read_version(std::string_view body) {
+  const auto version = read_object(body, "version");
+  return version ? word_at(*version, "ApiVersion") : std::string();
+}
+
 std::optional<unsigned> read_api_version(std::string_view text) {
   constexpr std::string_view kMajor = "1.";
   if (!text.starts_with(kMajor)) return std::nullopt;

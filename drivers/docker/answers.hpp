@@ -95,6 +95,8 @@ struct PullLine {
 // ends the text.
 [[nodiscard]] std::string read_log(std::string_view frames);
 
+// The API's version in the answer to GET /version, as text; empty when there is none.
+[[nodiscard]] std::string read_version(std::string_view body);
 // "1.41" -> 41; nothing for another kind of version.
 [[nodiscard]] std::optional<unsigned> read_api_version(std::string_view text);
 

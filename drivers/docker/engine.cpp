@@ -74,12 +74,25 @@ Error Engine::lost(const Error& error) {
                std::string(cut_behind_tls ? kUnknownHint : kAwayHint)};
 }
 
+asio::awaitable<Expected<std::string>> Engine::told_version(Deadline deadline) {
+  http::ClientRequest version = request_of("GET", "/version");
+  const auto answer = co_await http::fetch(context_, endpoint_.address, std::move(version), kMostRefusalBody, deadline);
+  if (!answer) co_return tl::unexpected(lost(answer.error()));
+  if (answer->head.status != 200) co_return std::string();
+  co_return read_version(answer->body);
+}
+
 asio::awaitable<Expected<void>> Engine::agree(Deadline deadline) {
   if (version_) co_return Expected<void>();
   http::ClientRequest ping = request_of("GET", "/_ping");
   const auto answer = co_await http::fetch(context_, endpoint_.address, std::move(ping), kMostRefusalBody, deadline);
   if (!answer) co_return tl::unexpected(lost(answer.error()));
-  const std::string text(answer->head.field("api-version").value_or(""));
+  std::string text(answer->head.field("api-version").value_or(""));
+  if (answer->head.status == 200 && text.empty()) {
+    auto told = co_await told_version(deadline);
+    if (!told) co_return tl::unexpected(told.error());
+    text = std::move(*told);
+  }
   const auto theirs = read_api_version(text);
   // What Go's servers answer to those who speak plainly to a port of TLS.
   const bool wants_tls = answer->head.status == 400 && answer->body.find("HTTPS server") != std::string::npos;

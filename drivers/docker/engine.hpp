@@ -90,6 +90,8 @@ class Engine {
 
  private:
   [[nodiscard]] asio::awaitable<Expected<void>> agree(Deadline deadline);
+  // Where a proxy before the engine takes the header away that says it; empty: it is not told here either.
+  [[nodiscard]] asio::awaitable<Expected<std::string>> told_version(Deadline deadline);
   // The answer's head; its body is still to be read.
   [[nodiscard]] asio::awaitable<Expected<http::ResponseHead>> send(Stream stream, http::ClientRequest request,
                                                                    Deadline deadline);

@@ -143,6 +143,7 @@ asio::awaitable<void> FakeEngine::handle(http::Exchange& exchange) {
     static_cast<void>(co_await exchange.respond(std::move(pong)));
     co_return;
   }
+  if (head.path == "/version") co_return co_await answer_engine(exchange, version.empty() ? 404 : 200, version);
   const std::size_t slash = head.path.find('/', 1);
   std::string path = slash == std::string::npos ? head.path : head.path.substr(slash);
   for (const auto& [key, refusal] : refusals) {

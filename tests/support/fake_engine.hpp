@@ -49,7 +49,8 @@ class FakeEngine {
   void away();
 
   // Plans.
-  std::string api_version = "1.41";
+  std::string api_version = "1.41";  // empty: its answer to a ping does not say
+  std::string version;               // the answer to GET /version; empty: 404
   std::string info =
       R"({"ServerVersion":"20.10.24","OSType":"linux","SecurityOptions":["name=seccomp,profile=default"],)"
       R"("CgroupDriver":"systemd","CgroupVersion":"2"})";
