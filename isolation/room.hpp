@@ -152,8 +152,7 @@ class Room {
   [[nodiscard]] UniqueFd take_listener();
   // What keeps the slot's mounts, its disk among them, beyond its processes, once, after Ready and before begin_destroy().
   // The last of its processes otherwise takes them down before it counts as dead, which is most of the time that dying
-  // takes: a dozen expedited grace periods of RCU, and every file of the disk. Whoever takes it closes it where that
-  // time does not matter. None on rung three, and when the keeper died by itself.
+  // takes (6-20 ms of 10-25, measured after 1,000 files). Whoever takes it closes it where that time does not matter. None on rung three, and when the keeper died by itself.
   [[nodiscard]] UniqueFd take_mounts();
   // Host ids that own what the slot's commands make: file work by slotd is done under these (setfsuid).
   [[nodiscard]] std::uint32_t host_uid() const;

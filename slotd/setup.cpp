@@ -55,9 +55,9 @@ asio::awaitable<Expected<void>> run_step(SlotRoom& room, const ContainerSpec& sp
 }  // namespace
 
 asio::awaitable<Expected<void>> run_setup_commands(asio::any_io_executor executor, isolation::RoomFactory& factory,
-                                                   FileWorkers& workers, const ContainerSpec& spec) {
+                                                   FileWorkers& cleaners, const ContainerSpec& spec) {
   if (spec.setup.empty()) co_return Expected<void>{};
-  SlotRoom room(executor, factory, workers, isolation::RoomSpec{"setup", spec.slots, {}, true});
+  SlotRoom room(executor, factory, cleaners, isolation::RoomSpec{"setup", spec.slots, {}, true});
   if (auto built = co_await room.rebuild(); !built) co_return built;
   const auto deadline = Deadline::after(now(), kSetupLimit);
   for (const auto& step : spec.setup) {

@@ -17,7 +17,7 @@ class FileWorkers;
 // last 50 lines of output.
 [[nodiscard]] boost::asio::awaitable<Expected<void>> run_setup_commands(boost::asio::any_io_executor executor,
                                                                         isolation::RoomFactory& factory,
-                                                                        FileWorkers& workers,
+                                                                        FileWorkers& cleaners,
                                                                         const ContainerSpec& spec);
 
 }  // namespace berth::slotd

@@ -28,7 +28,7 @@ struct SlotEnvironment {
   const ContainerSpec& spec;
   isolation::RoomFactory& factory;
   const ToolRegistry& tools;
-  FileWorkers& workers;
+  FileWorkers& cleaners;  // of what rooms leave
   Ledger& ledger;
   std::string data_dir;
   std::function<void(Execution&)> on_finished;  // metrics

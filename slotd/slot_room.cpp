@@ -27,14 +27,14 @@ Expected<void> check_clean(const isolation::Ready& facts, const isolation::Measu
 
 }  // namespace
 
-SlotRoom::SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, FileWorkers& workers,
+SlotRoom::SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, FileWorkers& cleaners,
                    isolation::RoomSpec spec, std::shared_ptr<proxy::Gate> gate)
     : executor_(executor),
       factory_(factory),
       spec_(std::move(spec)),
       proxy_(gate ? std::make_unique<proxy::SlotProxy>(std::move(gate)) : nullptr),
       changed_(executor),
-      leftovers_(executor, workers) {}
+      leftovers_(executor, cleaners) {}
 
 SlotRoom::~SlotRoom() {
   *alive_ = false;

@@ -40,8 +40,8 @@ struct RunningCommand {
 
 class SlotRoom {
  public:
-  // `workers` take down what rooms leave. `gate`: what the slot's proxy obeys; null where its network is not `allow`.
-  SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, FileWorkers& workers,
+  // `cleaners` take down what rooms leave. `gate`: what the slot's proxy obeys; null where its network is not `allow`.
+  SlotRoom(const asio::any_io_executor& executor, isolation::RoomFactory& factory, FileWorkers& cleaners,
            isolation::RoomSpec spec, std::shared_ptr<proxy::Gate> gate = nullptr);
   ~SlotRoom();
   SlotRoom(const SlotRoom&) = delete;

@@ -54,7 +54,7 @@ App::App(asio::io_context& context, AppOptions options, std::unique_ptr<isolatio
       environment_{options_.spec,
                    *factory_,
                    tools_,
-                   workers_,
+                   cleaners_,
                    ledger_,
                    options_.data_dir,
                    [this](Execution& execution) { count(execution); },
@@ -70,7 +70,7 @@ App::App(asio::io_context& context, AppOptions options, std::unique_ptr<isolatio
 App::~App() = default;
 
 asio::awaitable<Expected<void>> App::open() {
-  auto ready = co_await run_setup_commands(context_.get_executor(), *factory_, workers_, options_.spec);
+  auto ready = co_await run_setup_commands(context_.get_executor(), *factory_, cleaners_, options_.spec);
   if (!ready) co_return ready;
   for (auto& slot : slots_) slot->open();
   asio::co_spawn(context_, expire_results(), asio::detached);

@@ -99,6 +99,7 @@ class App {
   const std::string boot_id_;
   ToolRegistry tools_;
   FileWorkers workers_;
+  FileWorkers cleaners_;  // of what rooms leave: apart, so that no slot's file work holds up the reset of another
   ByteBudget artifact_bytes_{std::size_t{64} << 20};
   ByteBudget spool_bytes_;
   Ledger ledger_;
